@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    // ONNX Runtime holds a native heap a process: forks keep one file's leftovers out of the next.
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+})
