@@ -1,0 +1,45 @@
+const SIZE = 624
+const SHIFT = 397
+
+/**
+ * MT19937, the 32-bit Mersenne Twister (Matsumoto and Nishimura, 1998): the engine of PyTorch's CPU generator and of
+ * NumPy's RandomState.
+ */
+export class MersenneTwister {
+  private readonly state = new Uint32Array(SIZE)
+  private next = SIZE
+
+  /** @param seed - An integer from 0 to 2³² − 1. */
+  constructor(seed: number) {
+    const { state } = this
+    state[0] = seed
+    for (let i = 1; i < SIZE; i++) state[i] = Math.imul(1812433253, state[i - 1] ^ (state[i - 1] >>> 30)) + i
+  }
+
+  /** The next number, an integer from 0 to 2³² − 1. */
+  uint32(): number {
+    if (this.next === SIZE) this.twist()
+    let y = this.state[this.next++]
+    y ^= y >>> 11
+    y ^= (y << 7) & 0x9d2c5680
+    y ^= (y << 15) & 0xefc60000
+    return (y ^ (y >>> 18)) >>> 0
+  }
+
+  /** An engine in the same state. */
+  clone(): MersenneTwister {
+    const copy = new MersenneTwister(0)
+    copy.state.set(this.state)
+    copy.next = this.next
+    return copy
+  }
+
+  private twist(): void {
+    const { state } = this
+    for (let i = 0; i < SIZE; i++) {
+      const y = (state[i] & 0x80000000) | (state[(i + 1) % SIZE] & 0x7fffffff)
+      state[i] = state[(i + SHIFT) % SIZE] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0)
+    }
+    this.next = 0
+  }
+}

@@ -1,0 +1,87 @@
+import { MersenneTwister } from './mt19937'
+import type { Draws, RandomSource } from './source'
+
+const { fround } = Math
+const TWO_PI = 2 * Math.PI
+
+/** PyTorch's vectorised normal distribution works on blocks of this many numbers; shorter draws take the scalar path. */
+const BLOCK = 16
+
+/**
+ * PyTorch's CPU generator (ATen `CPUGeneratorImpl`, `DistributionTemplates.h`): a Mersenne Twister seeded with the low
+ * 32 bits of the seed, uniform numbers of 24 (float32) or 53 bits (float64), and Box-Muller in one of two forms.
+ */
+export class TorchCpuSource implements RandomSource {
+  private engine: MersenneTwister
+  /** The second number of the last Box-Muller pair of the scalar path. It outlives draws on the other path. */
+  private spare: number | undefined
+
+  constructor(seed: bigint) {
+    this.engine = new MersenneTwister(Number(BigInt.asUintN(32, seed)))
+  }
+
+  fillUniform(out: Draws): void {
+    const { engine } = this
+    if (out instanceof Float32Array) {
+      for (let i = 0; i < out.length; i++) out[i] = (engine.uint32() & 0xffffff) * 2 ** -24
+    } else {
+      for (let i = 0; i < out.length; i++) out[i] = this.uniform53()
+    }
+  }
+
+  fillNormal(out: Draws): void {
+    if (out.length < BLOCK) {
+      for (let i = 0; i < out.length; i++) out[i] = this.normal()
+      return
+    }
+    this.fillUniform(out)
+    for (let start = 0; start + BLOCK <= out.length; start += BLOCK) blockToNormal(out, start)
+    if (out.length % BLOCK !== 0) {
+      // PyTorch draws the last block anew, so that it is whole; it overlaps the block before it.
+      const start = out.length - BLOCK
+      this.fillUniform(out.subarray(start))
+      blockToNormal(out, start)
+    }
+  }
+
+  clone(): TorchCpuSource {
+    const copy = new TorchCpuSource(0n)
+    copy.engine = this.engine.clone()
+    copy.spare = this.spare
+    return copy
+  }
+
+  /** A multiple of 2⁻⁵³ in [0, 1) from the low bits of a 64-bit number, whose high word is drawn first. */
+  private uniform53(): number {
+    const high = this.engine.uint32() & 0x1fffff
+    return (high * 2 ** 32 + this.engine.uint32()) * 2 ** -53
+  }
+
+  private normal(): number {
+    const { spare } = this
+    if (spare !== undefined) {
+      this.spare = undefined
+      return spare
+    }
+    const theta = TWO_PI * this.uniform53()
+    const radius = Math.sqrt(-2 * Math.log1p(-this.uniform53()))
+    this.spare = radius * Math.sin(theta)
+    return radius * Math.cos(theta)
+  }
+}
+
+/**
+ * Box-Muller in place: the uniform numbers `j` and `j + 8` of a block become one pair of normal ones. In float32 every
+ * intermediate value is rounded as PyTorch rounds it.
+ */
+function blockToNormal(data: Draws, start: number): void {
+  const half = BLOCK / 2
+  const round = data instanceof Float32Array ? fround : (value: number) => value
+  const twoPi = round(TWO_PI)
+  for (let j = start; j < start + half; j++) {
+    const radius = round(Math.sqrt(round(-2 * round(Math.log(1 - data[j])))))
+    const theta = round(twoPi * data[j + half])
+    data[j] = radius * round(Math.cos(theta))
+    data[j + half] = radius * round(Math.sin(theta))
+  }
+}
