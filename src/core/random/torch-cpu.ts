@@ -1,8 +1,11 @@
+import { log32, sinCos32 } from './float32-math'
 import { MersenneTwister } from './mt19937'
 import type { Draws, RandomSource } from './source'
 
 const { fround } = Math
 const TWO_PI = 2 * Math.PI
+const TWO_PI_32 = fround(TWO_PI)
+const sinCos = new Float32Array(2)
 
 /** PyTorch's vectorised normal distribution works on blocks of this many numbers; shorter draws take the scalar path. */
 const BLOCK = 16
@@ -70,18 +73,22 @@ export class TorchCpuSource implements RandomSource {
   }
 }
 
-/**
- * Box-Muller in place: the uniform numbers `j` and `j + 8` of a block become one pair of normal ones. In float32 every
- * intermediate value is rounded as PyTorch rounds it.
- */
+/** Box-Muller in place: the uniform numbers `j` and `j + 8` of a block become one pair of normal ones. */
 function blockToNormal(data: Draws, start: number): void {
   const half = BLOCK / 2
-  const round = data instanceof Float32Array ? fround : (value: number) => value
-  const twoPi = round(TWO_PI)
-  for (let j = start; j < start + half; j++) {
-    const radius = round(Math.sqrt(round(-2 * round(Math.log(1 - data[j])))))
-    const theta = round(twoPi * data[j + half])
-    data[j] = radius * round(Math.cos(theta))
-    data[j + half] = radius * round(Math.sin(theta))
+  if (data instanceof Float32Array) {
+    for (let j = start; j < start + half; j++) {
+      const radius = fround(Math.sqrt(-2 * log32(1 - data[j])))
+      sinCos32(fround(TWO_PI_32 * data[j + half]), sinCos)
+      data[j] = radius * sinCos[1]
+      data[j + half] = radius * sinCos[0]
+    }
+  } else {
+    for (let j = start; j < start + half; j++) {
+      const radius = Math.sqrt(-2 * Math.log(1 - data[j]))
+      const theta = TWO_PI * data[j + half]
+      data[j] = radius * Math.cos(theta)
+      data[j + half] = radius * Math.sin(theta)
+    }
   }
 }
