@@ -1,3 +1,5 @@
+import { FormatError, InvalidArgumentError } from './errors'
+
 /**
  * Random access to the bytes of one file, wherever they lie: a disk, a browser's storage, memory. The formats read
  * through it, so that no checkpoint is ever read whole to look at its header.
@@ -22,4 +24,39 @@ export interface Repository {
   readonly name: string
   /** The file at `path`, or `undefined` when there is none. */
   open(path: string): Promise<FileSource | undefined>
+}
+
+/**
+ * Throws unless bytes `offset` to `offset + length` lie inside the file: what every {@link FileSource} checks before it
+ * allocates anything.
+ *
+ * @throws InvalidArgumentError when the range is not made of non-negative safe integers.
+ * @throws FormatError when the file ends before the range does.
+ */
+export function expectRange(source: FileSource, offset: number, length: number): void {
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
+    throw new InvalidArgumentError(
+      'file',
+      `${source.name}: no such range: got offset ${offset} and length ${length}, expected non-negative integers`,
+    )
+  }
+  if (offset + length > source.size) {
+    throw new FormatError(
+      'file',
+      `${source.name} is too short: got ${source.size} bytes, expected at least ${offset + length}`,
+    )
+  }
+}
+
+/** A file whose bytes are in memory. What it reads are views of `bytes`, not copies: treat them as read-only. */
+export function bytesSource(bytes: Uint8Array, name: string): FileSource {
+  const source: FileSource = {
+    name,
+    size: bytes.byteLength,
+    async read(offset, length) {
+      expectRange(source, offset, length)
+      return bytes.subarray(offset, offset + length)
+    },
+  }
+  return source
 }
