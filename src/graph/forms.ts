@@ -1,0 +1,105 @@
+import type { Device } from '../runtime/backend'
+import type { Value } from './graph'
+import { add, div, matmul, matmulTransposed, mul, reshape, shapeOf, sigmoid, softmax, transpose } from './ops'
+
+/** Options of an attention. */
+export interface AttentionOptions {
+  readonly heads: number
+  /** Width of one head: channels / heads. */
+  readonly headDim: number
+  /** Added to the scores before the softmax, `[1, 1, query, key]` (a causal mask). */
+  readonly bias?: Value
+  /** Scores and softmax in float32, when the network computes in float16. */
+  readonly upcast?: boolean
+}
+
+/**
+ * How the operators that ONNX Runtime knows in several spellings are written. All spellings compute the same; which is
+ * fastest, smallest and right depends on the execution provider, so the choice stands here and nowhere else.
+ */
+export interface Forms {
+  /** x · Wᵀ + b, W as stored: `[out, in]`. */
+  linear(x: Value, weight: Value, bias?: Value): Value
+  /** Group normalisation of `[batch, channels, h, w]` (Wu & He 2018). */
+  groupNorm(x: Value, groups: number, scale: Value, bias: Value, epsilon: number): Value
+  /** x · sigmoid(x). */
+  silu(x: Value): Value
+  /** x · Φ(x), with the error function. */
+  gelu(x: Value): Value
+  /** x · sigmoid(1.702 x). */
+  quickGelu(x: Value): Value
+  /** softmax(q kᵀ / √d) v with `heads` heads; q `[batch, query, channels]`, k and v `[batch, key, channels]`. */
+  attention(query: Value, key: Value, value: Value, options: AttentionOptions): Value
+}
+
+/** Only standard ONNX operators: what an exporter writes, and what every execution provider computes alike. */
+export const standardForms: Forms = {
+  linear(x, weight, bias) {
+    const product = matmul(x, transpose(weight, [1, 0]))
+    return bias ? add(product, bias) : product
+  },
+
+  groupNorm(x, groups, scale, bias, epsilon) {
+    const { graph } = x
+    const ones = graph.float(`ones[${groups}]`, new Float32Array(groups).fill(1), [groups])
+    const zeros = graph.float(`zeros[${groups}]`, new Float32Array(groups), [groups])
+    const grouped = reshape(x, [0, groups, -1])
+    const normal = graph.node('InstanceNormalization', [grouped, ones, zeros], { epsilon: { float: epsilon } })
+    const perChannel = [1, -1, 1, 1]
+    return add(mul(reshape(normal, shapeOf(x)), reshape(scale, perChannel)), reshape(bias, perChannel))
+  },
+
+  silu: (x) => mul(x, sigmoid(x)),
+
+  gelu(x) {
+    const { graph } = x
+    const erf = graph.node('Erf', [div(x, graph.scalar(Math.SQRT2))])
+    return mul(mul(x, add(erf, graph.scalar(1))), graph.scalar(0.5))
+  },
+
+  quickGelu: (x) => mul(x, sigmoid(mul(x, x.graph.scalar(1.702)))),
+
+  attention(query, key, value, { heads, headDim, bias, upcast }) {
+    const { graph } = query
+    const wide = upcast && graph.compute === 'fp16'
+    const widen = (x: Value) => (wide ? graph.cast(x, 'float') : x)
+    const perHead = [0, 0, heads, headDim]
+    const q = widen(transpose(reshape(query, perHead), [0, 2, 1, 3]))
+    const k = widen(transpose(reshape(key, perHead), [0, 2, 3, 1]))
+    const v = transpose(reshape(value, perHead), [0, 2, 1, 3])
+    // Scaling the query instead of the scores touches fewer numbers, and keeps float16 scores in range.
+    const scale = graph.scalar(headDim ** -0.5)
+    const scaled = mul(q, wide ? graph.cast(scale, 'float') : scale)
+    const product = matmul(scaled, k)
+    const scores = bias ? add(product, widen(bias)) : product
+    const weights = wide ? graph.cast(softmax(scores), graph.computeType) : softmax(scores)
+    return reshape(transpose(matmul(weights, v), [0, 2, 1, 3]), [0, 0, heads * headDim])
+  },
+}
+
+/** ONNX Runtime's own operators for the CPU: fused, flash attention in cache-sized blocks, weights never transposed. */
+export const cpuForms: Forms = {
+  ...standardForms,
+
+  linear(x, weight, bias) {
+    const product = matmulTransposed(x, weight)
+    return bias ? add(product, bias) : product
+  },
+
+  silu: (x) => x.graph.node('QuickGelu', [x], { alpha: { float: 1 } }, 'com.microsoft'),
+
+  gelu: (x) => x.graph.node('Gelu', [x], {}, 'com.microsoft'),
+
+  quickGelu: (x) => x.graph.node('QuickGelu', [x], { alpha: { float: 1.702 } }, 'com.microsoft'),
+
+  attention(query, key, value, options) {
+    if (options.bias) return standardForms.attention(query, key, value, options)
+    const attributes = { num_heads: { int: options.heads } }
+    return query.graph.node('MultiHeadAttention', [query, key, value], attributes, 'com.microsoft')
+  },
+}
+
+/** The spelling for a device. */
+export function formsFor(device: Device): Forms {
+  return device === 'cpu' ? cpuForms : standardForms
+}
