@@ -1,4 +1,4 @@
-const scratch = new DataView(new ArrayBuffer(4))
+const scratch = new DataView(new ArrayBuffer(8))
 
 /** float16 bits → number (IEEE 754 binary16, subnormals and infinities included). */
 export function float16ToNumber(bits: number): number {
@@ -10,23 +10,22 @@ export function float16ToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
-/** number → float16 bits, rounded half to even; beyond ±65504 it becomes infinity. */
+/** How many float16 steps make 1, for the binary exponents from -14 (and all below) to 15. */
+const STEPS_PER_ONE = Array.from({ length: 30 }, (_, i) => 2 ** (24 - i))
+
+/** number → float16 bits, rounded once, half to even; from 65520 on it becomes infinity. */
 export function numberToFloat16(value: number): number {
-  scratch.setFloat32(0, value)
-  const bits = scratch.getUint32(0)
-  const sign = (bits >>> 16) & 0x8000
-  const magnitude = bits & 0x7fffffff
-  if (magnitude > 0x7f800000) return sign | 0x7e00
-  if (magnitude >= 0x47800000) return sign | 0x7c00
-  if (magnitude < 0x38800000) {
-    // Subnormal: the value in units of 2^-24, rounded half to even by hand.
-    const units = Math.abs(value) * 2 ** 24
-    const floor = Math.floor(units)
-    const rest = units - floor
-    return sign | (floor + (rest > 0.5 || (rest === 0.5 && floor & 1) ? 1 : 0))
-  }
-  const rounded = magnitude + 0xfff + ((magnitude >> 13) & 1)
-  return sign | ((rounded - 0x38000000) >> 13)
+  scratch.setFloat64(0, value)
+  const high = scratch.getUint32(0)
+  const sign = (high >>> 16) & 0x8000
+  if (Number.isNaN(value)) return sign | 0x7e00
+  const magnitude = Math.abs(value)
+  if (magnitude >= 65520) return sign | 0x7c00
+  const binade = Math.max(((high >>> 20) & 0x7ff) - 1023 + 14, 0)
+  // Next to 2^52 there is no room for a fraction, so the sum is rounded to an integer, half to even.
+  const steps = magnitude * STEPS_PER_ONE[binade] + 2 ** 52 - 2 ** 52
+  // Normal numbers have at least 1024 steps: the leading one counts up the exponent field.
+  return sign | ((binade << 10) + steps)
 }
 
 /** bfloat16 bits → number. */

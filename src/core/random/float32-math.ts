@@ -5,8 +5,7 @@
  */
 const { fround } = Math
 
-const words = new Int32Array(1)
-const floats = new Float32Array(words.buffer)
+const scratch = new DataView(new ArrayBuffer(4))
 
 /** a · b + c, rounded once: the product of two float32 numbers is exact in float64. */
 function fma(a: number, b: number, c: number): number {
@@ -15,26 +14,27 @@ function fma(a: number, b: number, c: number): number {
 
 const LN_2_HIGH = fround(0.693359375)
 const LN_2_LOW = fround(-2.1219444e-4)
-const LOG_COEFFICIENTS = new Float32Array([
+const LOG = [
   7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
   2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
-])
+].map(fround)
 
 /** Natural logarithm of a positive, normal float32 number. */
 export function log32(value: number): number {
   // value = (1 + x) · 2^exponent with 1 + x in [√½, √2)
-  floats[0] = value
-  let exponent = (words[0] >> 23) - 126
-  words[0] = (words[0] & 0x007fffff) | 0x3f000000
-  let x = floats[0]
+  scratch.setFloat32(0, value)
+  const bits = scratch.getInt32(0)
+  scratch.setInt32(0, (bits & 0x007fffff) | 0x3f000000)
+  let exponent = (bits >> 23) - 126
+  let x = scratch.getFloat32(0)
   if (x < fround(Math.SQRT1_2)) {
     exponent--
     x += x
   }
   x = fround(x - 1)
   const square = fround(x * x)
-  let y = LOG_COEFFICIENTS[0]
-  for (let i = 1; i < LOG_COEFFICIENTS.length; i++) y = fma(y, x, LOG_COEFFICIENTS[i])
+  let y = LOG[0]
+  for (let i = 1; i < 9; i++) y = fma(y, x, LOG[i])
   y = fma(fround(y * x), square, fround(exponent * LN_2_LOW))
   y = fma(square, -0.5, y)
   return fma(exponent, LN_2_HIGH, fround(x + y))

@@ -14,7 +14,10 @@ function multiplyHigh(a: number, b: number): number {
  * cuRAND and so of PyTorch on CUDA. Replaces the four words of `counter` by four random ones.
  */
 export function philox4x32(counter: Uint32Array, keyLow: number, keyHigh: number): void {
-  let [c0, c1, c2, c3] = counter
+  let c0 = counter[0]
+  let c1 = counter[1]
+  let c2 = counter[2]
+  let c3 = counter[3]
   let k0 = keyLow
   let k1 = keyHigh
   for (let round = 0; round < 10; round++) {
