@@ -1,0 +1,2 @@
+export * from './index'
+export { localRepository, openFile } from './platform/node/files'
