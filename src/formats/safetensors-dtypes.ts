@@ -94,7 +94,7 @@ export function decodeTensor(
 ): Tensor {
   if (!littleEndian) throw new UnsupportedError('safetensors', 'needs a little-endian machine')
   const whole = bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
-  const buffer = whole ? (bytes.buffer as ArrayBuffer) : bytes.slice().buffer
+  const buffer = whole ? (bytes.buffer as ArrayBuffer) : new Uint8Array(bytes).buffer // a Buffer's slice() is a view, so not slice
   switch (dtype) {
     case 'F32':
       return new Tensor('float32', new Float32Array(buffer), shape)

@@ -54,6 +54,8 @@ export interface Backend {
   readonly name: string
   /** The devices that it can try on this machine, best first: `device: 'auto'` takes the first. */
   devices(): Promise<readonly Device[]>
+  /** The element type that `dtype: 'auto'` means on the device. */
+  preferredType(device: Device): Promise<ComputeType>
   /** Makes a network ready; rejects with a {@link RuntimeError} that says what is missing and how to install it. */
   createSession(source: GraphSource, options: SessionOptions): Promise<Session>
 }
