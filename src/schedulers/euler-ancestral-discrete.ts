@@ -1,0 +1,47 @@
+import type { Tensor } from 'onnxruntime-common'
+import { linearCombination } from '../core/tensor'
+import { ancestralStep } from './ancestral'
+import { betaOptions, zeroSnrOptions } from './betas'
+import { type ConfigOf, oneOf } from './config'
+import { levelOfSigma, sampleWeights } from './prediction'
+import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
+import { SigmaScheduler } from './sigma-scheduler'
+import { spacedTimesteps, spacingOptions } from './timesteps'
+
+const options = {
+  ...betaOptions,
+  ...zeroSnrOptions,
+  ...spacingOptions('linspace'),
+  predictionType: oneOf(['epsilon', 'v_prediction']),
+}
+
+/**
+ * Euler's method to a noise level below the next one, then fresh noise up to it. Corresponds to diffusers'
+ * `EulerAncestralDiscreteScheduler`; `sample_euler_ancestral` of k-diffusion.
+ *
+ * Every step draws noise: it takes `generator` or `varianceNoise`.
+ */
+export class EulerAncestralDiscreteScheduler extends SigmaScheduler<ConfigOf<typeof options>> {
+  static override readonly className = 'EulerAncestralDiscreteScheduler'
+  static override readonly options = options
+  override readonly stepOptions = new Set(['generator', 'varianceNoise'] as const)
+
+  protected override schedule({ numInferenceSteps }: ScheduleRequest): Schedule {
+    const timesteps = spacedTimesteps(this.config, numInferenceSteps).map(Math.fround)
+    return { timesteps, sigmas: [...timesteps.map((timestep) => this.interpolatedSigma(timestep)), 0] }
+  }
+
+  protected override advance(modelOutput: Tensor, timestep: number, sample: Tensor, options: StepOptions): StepResult {
+    const index = this.indexOf(timestep)
+    const sigma = this.sigmaAt(index)
+    const level = levelOfSigma(sigma)
+    const [ofSample, ofOutput] = sampleWeights(this.config.predictionType, level)
+    const predOriginalSample = linearCombination([ofSample * level.alpha, ofOutput], [sample, modelOutput])
+    const { down, up } = ancestralStep(sigma, this.sigmaAt(index + 1))
+    const ratio = down / sigma
+    // The last step draws too, for nothing: the generator is then where diffusers leaves it.
+    const noise = this.noise(sample.dims, options)
+    const prevSample = linearCombination([ratio, 1 - ratio, up], [sample, predOriginalSample, noise])
+    return { prevSample, predOriginalSample }
+  }
+}

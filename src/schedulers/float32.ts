@@ -1,0 +1,46 @@
+/*
+ * PyTorch and NumPy compute noise schedules in float32, and a timestep found through a logarithm shows every bit of it.
+ * These two functions round as theirs do, so that timesteps are equal and not only near.
+ */
+
+const { fround } = Math
+
+/** a·b + c rounded once, as the processor's fused operation. */
+function fma(a: number, b: number, c: number): number {
+  return fround(a * b + c)
+}
+
+/** How many values PyTorch computes at once. */
+const LANES = 8
+
+/** `torch.linspace` in float32: groups of values count from their first, and those of the second half from the end. */
+export function linspaceFloat32(start: number, end: number, steps: number): Float32Array {
+  const [from, to] = [fround(start), fround(end)]
+  const step = fround(fround(to - from) / (steps - 1))
+  const at = (i: number) =>
+    i < Math.floor(steps / 2) || steps === 1 ? fma(step, i, from) : fma(-step, steps - 1 - i, to)
+  const grouped = steps - (steps % (2 * LANES))
+  return Float32Array.from({ length: steps }, (_, i) => {
+    if (i >= grouped) return at(i)
+    const lane = i % LANES
+    return lane === 0 ? at(i) : fma(step, lane, at(i - lane))
+  })
+}
+
+// log(1 + x) ≈ P(x)/Q(x) on [√½ − 1, √2 − 1], highest power first.
+const P = [0.025899791179079226, 0.3808837741388408, 1.4800006335765066, 2.112677543073053, 1, 0]
+const Q = [0.005875095403124574, 0.15464763749839067, 0.9864942958519419, 2.453006071784736, 2.6126775430731093, 1]
+
+/** `numpy.log` of a positive float32, of which the last bit is not always right. */
+export function logFloat32(value: number): number {
+  let exponent = Math.floor(Math.log2(value)) + 1
+  let mantissa = value / 2 ** exponent
+  if (mantissa <= Math.SQRT1_2) {
+    mantissa *= 2
+    exponent--
+  }
+  const x = fround(mantissa - 1)
+  const polynomial = (coefficients: readonly number[]) =>
+    coefficients.map(fround).reduce((sum, coefficient) => fma(sum, x, coefficient))
+  return fma(exponent, fround(Math.LN2), fround(polynomial(P) / polynomial(Q)))
+}

@@ -1,0 +1,8 @@
+export { DDIMScheduler } from './ddim'
+export { DPMSolverMultistepScheduler } from './dpm-solver-multistep'
+export { EulerAncestralDiscreteScheduler } from './euler-ancestral-discrete'
+export { EulerDiscreteScheduler } from './euler-discrete'
+export { PNDMScheduler } from './pndm'
+export { type SchedulerName, schedulerClass, schedulerFromConfig, schedulers } from './registry'
+export type { ScheduleOptions, StepOptions, StepResult } from './run'
+export { Scheduler, type SchedulerClass } from './scheduler'
