@@ -1,21 +1,29 @@
 import { FormatError } from '../core/errors'
 
-/** Predicts a byte from its neighbours: `left`, `up` and `upLeft` are the same byte of the pixels there. */
-type Predictor = (left: number, up: number, upLeft: number) => number
+/** The number of filter types (Portable Network Graphics specification, clause 9). */
+const FILTERS = 5
 
-/** The five filter types of PNG (Portable Network Graphics specification, clause 9), by number. */
-const predictors: readonly Predictor[] = [
-  () => 0,
-  (left) => left,
-  (_, up) => up,
-  (left, up) => (left + up) >> 1,
-  (left, up, upLeft) => {
-    const estimate = left + up - upLeft
-    const [toLeft, toUp, toUpLeft] = [Math.abs(estimate - left), Math.abs(estimate - up), Math.abs(estimate - upLeft)]
-    if (toLeft <= toUp && toLeft <= toUpLeft) return left
-    return toUp <= toUpLeft ? up : upLeft
-  },
-]
+/** What filter `type` expects a byte to be, from the same byte of the pixels to the left and above. */
+function predict(type: number, left: number, up: number, upLeft: number): number {
+  switch (type) {
+    case 0:
+      return 0
+    case 1:
+      return left
+    case 2:
+      return up
+    case 3:
+      return (left + up) >> 1
+    default: {
+      // Paeth: whichever of the three is nearest to the plane through them.
+      const toLeft = Math.abs(up - upLeft)
+      const toUp = Math.abs(left - upLeft)
+      const toUpLeft = Math.abs(left + up - 2 * upLeft)
+      if (toLeft <= toUp && toLeft <= toUpLeft) return left
+      return toUp <= toUpLeft ? up : upLeft
+    }
+  }
+}
 
 /**
  * Takes the filter off a row, in place.
@@ -26,12 +34,11 @@ const predictors: readonly Predictor[] = [
  * @param pixelBytes - Bytes of a whole pixel, at least 1.
  */
 export function unfilterRow(type: number, row: Uint8Array, previous: Uint8Array, pixelBytes: number): void {
-  if (type >= predictors.length)
-    throw new FormatError('png', `a row has an unknown filter: got ${type}, expected 0 to 4`)
-  const predict = predictors[type]
-  for (let i = 0; i < row.length; i++) {
-    row[i] +=
-      i < pixelBytes ? predict(0, previous[i], 0) : predict(row[i - pixelBytes], previous[i], previous[i - pixelBytes])
+  if (type >= FILTERS) throw new FormatError('png', `a row has an unknown filter: got ${type}, expected 0 to 4`)
+  if (type === 0) return
+  for (let i = 0; i < Math.min(pixelBytes, row.length); i++) row[i] += predict(type, 0, previous[i], 0)
+  for (let i = pixelBytes; i < row.length; i++) {
+    row[i] += predict(type, row[i - pixelBytes], previous[i], previous[i - pixelBytes])
   }
 }
 
@@ -42,19 +49,21 @@ export function unfilterRow(type: number, row: Uint8Array, previous: Uint8Array,
 export function filterRow(row: Uint8Array, previous: Uint8Array, pixelBytes: number, out: Uint8Array): void {
   const candidate = new Uint8Array(row.length)
   let best = Number.POSITIVE_INFINITY
-  predictors.forEach((predict, type) => {
+  for (let type = 0; type < FILTERS; type++) {
     let sum = 0
     for (let i = 0; i < row.length; i++) {
-      const prediction =
+      const expected =
         i < pixelBytes
-          ? predict(0, previous[i], 0)
-          : predict(row[i - pixelBytes], previous[i], previous[i - pixelBytes])
-      candidate[i] = row[i] - prediction
-      sum += candidate[i] < 128 ? candidate[i] : 256 - candidate[i]
+          ? predict(type, 0, previous[i], 0)
+          : predict(type, row[i - pixelBytes], previous[i], previous[i - pixelBytes])
+      const difference = (row[i] - expected) & 255
+      candidate[i] = difference
+      sum += difference < 128 ? difference : 256 - difference
     }
-    if (sum >= best) return
-    best = sum
-    out[0] = type
-    out.set(candidate, 1)
-  })
+    if (sum < best) {
+      best = sum
+      out[0] = type
+      out.set(candidate, 1)
+    }
+  }
 }

@@ -4,7 +4,7 @@ import { inflatedLimit, inflateInto } from './inflate'
 import type { Channels, Pixels } from './pixels'
 import { joinPng, pngChunk, pngChunks } from './png-chunks'
 import { filterRow, unfilterRow } from './png-filter'
-import { PALETTE_COLOR, type PngHeader, pngPasses, readPngHeader } from './png-header'
+import { PALETTE_COLOR, type PngHeader, type PngPass, pngPasses, readPngHeader } from './png-header'
 import { textOf } from './png-text'
 
 /** An image and the text that its file carries, by keyword. */
@@ -17,7 +17,7 @@ export interface PngImage extends Pixels {
  * a palette with transparency becomes alpha; 16-bit values keep their high byte, as in Pillow; fewer bits are spread
  * over 0 to 255. No memory is taken before the header is plausible for the amount of data, and none beyond it.
  *
- * @throws FormatError when the file is cut off, damaged or larger than {@link MAX_PIXELS}.
+ * @throws FormatError when the file is cut off, damaged or has more than 178,956,970 pixels.
  */
 export function decodePng(file: Uint8Array): PngImage {
   const chunks = [...pngChunks(file)]
@@ -76,6 +76,12 @@ function readSamples(header: PngHeader, parts: readonly Uint8Array[]): Samples {
 
   const out = new (depth === 16 ? Uint16Array : Uint8Array)(width * height * samples)
   const sampleAt = sampleReader(depth)
+  const writeRow = (row: Uint8Array, start: number, pass: PngPass) => {
+    if (depth === 8 && pass.stepX === 1) return out.set(row, start)
+    for (let x = 0, target = start; x < pass.width; x++, target += pass.stepX * samples) {
+      for (let c = 0; c < samples; c++) out[target + c] = sampleAt(row, x * samples + c)
+    }
+  }
   let offset = 0
   for (const pass of passes) {
     const rowBytes = bytesOf(pass.width)
@@ -83,11 +89,7 @@ function readSamples(header: PngHeader, parts: readonly Uint8Array[]): Samples {
     for (let y = 0; y < pass.height; y++) {
       const row = scanlines.subarray(offset + 1, offset + 1 + rowBytes)
       unfilterRow(scanlines[offset], row, previous, bytesOf(1))
-      let target = ((pass.y + y * pass.stepY) * width + pass.x) * samples
-      for (let x = 0; x < pass.width; x++) {
-        for (let c = 0; c < samples; c++) out[target + c] = sampleAt(row, x * samples + c)
-        target += pass.stepX * samples
-      }
+      writeRow(row, ((pass.y + y * pass.stepY) * width + pass.x) * samples, pass)
       previous = row
       offset += 1 + rowBytes
     }
@@ -110,8 +112,12 @@ function toPixels(
 ): Pick<Pixels, 'channels' | 'data'> {
   // A 16-bit value keeps its high byte, as in Pillow; the highest value of fewer bits becomes 255.
   const scale = depth === 16 ? 1 / 256 : 255 / (2 ** depth - 1)
-  const alpha = transparency && (count === 1 || count === 3)
-  if (!alpha) return { channels: count, data: Uint8ClampedArray.from(samples, (value) => Math.floor(value * scale)) }
+  if (!transparency || count === 2 || count === 4) {
+    if (depth === 8) return { channels: count, data: new Uint8ClampedArray(samples.buffer) }
+    const data = new Uint8ClampedArray(samples.length)
+    for (let i = 0; i < data.length; i++) data[i] = Math.floor(samples[i] * scale)
+    return { channels: count, data }
+  }
   if (transparency.length !== 2 * count) {
     throw new FormatError('png', `tRNS has the wrong length: got ${transparency.length}, expected ${2 * count}`)
   }
