@@ -24,8 +24,8 @@ export interface TokenizedTexts {
 
 /**
  * The tokenizer of CLIP's text encoders: lower case, byte-level pairs with `</w>` at the end of a word. Corresponds to
- * `transformers.CLIPTokenizer` and gives the ids of OpenAI's own, but mends no text beforehand (curly quotes stay
- * curly), as Python does where the package ftfy is installed.
+ * `transformers.CLIPTokenizer` and gives the ids of OpenAI's own, except that curly quotes stay curly: nothing mends the
+ * text beforehand, as the package ftfy does where Python has it.
  *
  * As in Python, a special token written out in a prompt is that token. So with the pad token `!` of Stable Diffusion 2
  * an exclamation mark is the pad token.
