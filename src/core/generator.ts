@@ -94,7 +94,7 @@ export class Generator {
  * @throws InvalidArgumentError if a list does not hold one generator for each item of the batch.
  */
 export function randnTensor(dims: readonly number[], generator: Generator | readonly Generator[]): Tensor {
-  if (generator instanceof Generator) return generator.randn(dims)
+  if ('randn' in generator) return generator.randn(dims)
   const [batch, ...itemDims] = dims
   if (generator.length !== batch) {
     throw new InvalidArgumentError(
