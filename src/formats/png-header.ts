@@ -1,5 +1,5 @@
 import { FormatError } from '../core/errors'
-import { type Channels, MAX_PIXELS } from './pixels'
+import { type Channels, MAX_PIXELS } from '../core/pixels'
 
 /** What the `IHDR` chunk of a PNG file says. */
 export interface PngHeader {

@@ -1,7 +1,7 @@
 import { zlibSync } from 'fflate'
 import { FormatError } from '../core/errors'
+import type { Channels, Pixels } from '../core/pixels'
 import { inflatedLimit, inflateInto } from './inflate'
-import type { Channels, Pixels } from './pixels'
 import { joinPng, pngChunk, pngChunks } from './png-chunks'
 import { filterRow, unfilterRow } from './png-filter'
 import { PALETTE_COLOR, type PngHeader, type PngPass, pngPasses, readPngHeader } from './png-header'

@@ -1,9 +1,10 @@
 import { FormatError, InvalidArgumentError, RuntimeError } from '../core/errors'
-import type { Pixels } from '../formats/pixels'
+import type { Pixels } from '../core/pixels'
 import { decodePng, encodePng } from '../formats/png'
 import { isPng } from '../formats/png-chunks'
 import { insertPngText } from '../formats/png-text'
-import { env, type ImagePlatform, type ImageType } from './env'
+import { env } from '../runtime/env'
+import type { ImagePlatform, ImageType } from '../runtime/image-platform'
 import { convertPixels } from './modes'
 
 const PART = 'RawImage'

@@ -1,4 +1,4 @@
-import type { Channels, Pixels } from '../formats/pixels'
+import type { Channels, Pixels } from '../core/pixels'
 
 /** What the channels of an image mean, in Pillow's words: L is grayscale, A alpha. */
 export type Mode = 'L' | 'LA' | 'RGB' | 'RGBA'

@@ -1,4 +1,4 @@
-import type { Channels, Pixels } from '../formats/pixels'
+import type { Channels, Pixels } from '../core/pixels'
 
 /** How values between pixels are made; the same as Pillow's filters of these names. */
 export type Resample = 'lanczos' | 'bicubic' | 'bilinear' | 'nearest'

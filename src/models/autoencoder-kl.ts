@@ -68,10 +68,14 @@ export class AutoencoderKL {
     return { sample }
   }
 
-  /** Creates the sessions now, instead of with the first run. */
-  async load(signal?: AbortSignal): Promise<void> {
-    await this.encoder.load(signal)
+  /** Creates the decoder's session now, instead of with the first picture. */
+  async loadDecoder(signal?: AbortSignal): Promise<void> {
     await this.decoder.load(signal)
+  }
+
+  /** Creates the encoder's session now, instead of with the first picture. */
+  async loadEncoder(signal?: AbortSignal): Promise<void> {
+    await this.encoder.load(signal)
   }
 
   /** Releases the weights until they are needed again. */

@@ -10,7 +10,7 @@ export class DiagonalGaussian {
   readonly logvar: Tensor
 
   /** @param moments - Mean and log variance behind each other, `[batch, 2·channels, h, w]`. */
-  constructor(moments: Tensor) {
+  constructor(readonly moments: Tensor) {
     const [batch, both, height, width] = moments.dims
     const data = float32Data(moments, 'moments')
     const plane = (both / 2) * height * width

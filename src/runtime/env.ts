@@ -2,6 +2,7 @@ import { RuntimeError } from '../core/errors'
 import type { Repository } from '../core/file'
 import type { ProgressListener } from '../core/progress'
 import type { Backend } from './backend'
+import type { ImagePlatform } from './image-platform'
 
 /** How a repository is found: on a disk, in a cache, on the Hugging Face Hub. */
 export interface RepositoryOptions {
@@ -30,6 +31,8 @@ export interface Environment {
   backend?: Backend
   /** Opens a local folder or a Hub repository by name. */
   openRepository?: (source: string, options: RepositoryOptions) => Promise<Repository>
+  /** Files, network and codecs for images. */
+  images?: ImagePlatform
 }
 
 /** The one place of global state: what the platform provides. */

@@ -3,8 +3,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { FormatError, InvalidArgumentError, RuntimeError } from '../../src/core/errors'
 import { decodePng, encodePng } from '../../src/formats/png'
 import { insertPngText } from '../../src/formats/png-text'
-import { env } from '../../src/image/env'
 import { type ImageSource, RawImage } from '../../src/image/raw-image'
+import { env } from '../../src/runtime/env'
 
 const red = () => new RawImage(Uint8ClampedArray.of(255, 0, 0, 0, 0, 0), 2, 1, 3)
 const png = encodePng(red())

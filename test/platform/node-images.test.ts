@@ -7,9 +7,9 @@ import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { FormatError, InvalidArgumentError, NotFoundError, RuntimeError } from '../../src/core/errors'
 import { encodePng } from '../../src/formats/png'
-import { env } from '../../src/image/env'
 import { RawImage } from '../../src/image/raw-image'
 import { createNodeImages } from '../../src/platform/node/images'
+import { env } from '../../src/runtime/env'
 
 /** Smooth, so that JPEG keeps it: red grows to the right, green downwards. */
 const gradient = new RawImage(

@@ -2,8 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FormatError, InvalidArgumentError, NotFoundError, RuntimeError } from '../../core/errors'
-import { type Channels, MAX_PIXELS } from '../../formats/pixels'
-import type { CodecType, ImagePlatform } from '../../image/env'
+import { type Channels, MAX_PIXELS } from '../../core/pixels'
+import type { CodecType, ImagePlatform } from '../../runtime/image-platform'
 
 const PART = 'images'
 

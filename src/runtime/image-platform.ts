@@ -1,4 +1,4 @@
-import type { Pixels } from '../formats/pixels'
+import type { Pixels } from '../core/pixels'
 
 /** The file formats that are written, by media type. All of them can be read. */
 export type ImageType = 'image/png' | 'image/jpeg' | 'image/webp'
@@ -35,9 +35,3 @@ export interface ImagePlatform {
   /** Makes the platform's own `ImageData`, where there is one. */
   imageData?(data: Uint8ClampedArray<ArrayBuffer>, width: number, height: number): ImageDataLike
 }
-
-/** What the platform gives latentkit. The presets fill it in; set a field to replace a part. */
-export const env: {
-  /** Files, network and codecs for images. */
-  images?: ImagePlatform
-} = {}
