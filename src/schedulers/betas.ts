@@ -2,13 +2,21 @@ import { InvalidArgumentError } from '../core/errors'
 import { type ConfigOf, flag, integer, numbers, oneOf, optional, real } from './config'
 import { linspaceFloat32 } from './float32'
 
-/** The options that say how much noise a training step added. */
+/** The options that say how much noise a training step added, with the defaults of DDPM. */
 export const betaOptions = {
   numTrainTimesteps: integer(1000, 1),
   betaStart: real(0.0001, 0, 1),
   betaEnd: real(0.02, 0, 1),
   betaSchedule: oneOf(['linear', 'scaled_linear', 'squaredcos_cap_v2', 'sigmoid', 'laplace', 'exp']),
   trainedBetas: optional(numbers([], 0, 1)),
+}
+
+/** The same with the defaults of Stable Diffusion. */
+export const latentBetaOptions = {
+  ...betaOptions,
+  betaStart: real(0.00085, 0, 1),
+  betaEnd: real(0.012, 0, 1),
+  betaSchedule: oneOf(['scaled_linear', 'linear', 'squaredcos_cap_v2', 'sigmoid', 'laplace', 'exp']),
 }
 
 /** The option of the classes that can move the last training step to pure noise (https://arxiv.org/abs/2305.08891). */

@@ -100,11 +100,15 @@ export function resolveConfig<O extends Options>(
   const useDefaultValues: string[] = []
   const replaced: Record<string, unknown> = {}
   for (const [key, option] of Object.entries(options)) {
-    // Python writes None where an option was left out.
-    const missing = given[key] === undefined || (given[key] === null && !option.accepts(null))
-    let value = missing ? option.initial : given[key]
-    if (missing) useDefaultValues.push(key)
-    if (typeof value === 'string' && option.replaces && Object.hasOwn(option.replaces, value)) {
+    let value = given[key]
+    if (value === undefined) {
+      useDefaultValues.push(key)
+      value = option.initial
+    } else if (value === null && !option.accepts(null)) {
+      // Python writes None where an option was left out.
+      replaced[key] = value
+      value = option.initial
+    } else if (typeof value === 'string' && option.replaces && Object.hasOwn(option.replaces, value)) {
       replaced[key] = value
       value = option.replaces[value]
     }

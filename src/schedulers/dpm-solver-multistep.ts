@@ -1,28 +1,27 @@
 import type { Tensor } from 'onnxruntime-common'
 import { linearCombination } from '../core/tensor'
-import { betaOptions, zeroSnrOptions } from './betas'
-import { thresholdingOptions } from './clipping'
+import { zeroSnrOptions } from './betas'
 import { type ConfigOf, flag, integer, oneOf, real } from './config'
 import { exponentialStep, multistepDerivatives, outputWeights } from './exponential-integrator'
-import { History } from './history'
-import { LambdaScheduler } from './lambda-scheduler'
-import { anyPredictionOptions } from './prediction'
+import { History, multistepOrder } from './history'
+import { LambdaScheduler, lambdaOptions } from './lambda-scheduler'
 import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
-import { flowSigmaOptions, sigmaScheduleOptions } from './sigmas'
+import type { SigmaSchedule } from './sigmas'
 import { solverTimesteps, spacingOptions } from './timesteps'
-import { outputDims, splitVariance, varianceOptions } from './variance'
+import { varianceOptions } from './variance'
 
-const options = {
-  ...betaOptions,
+/** The options of DPM-Solver as a multistep method, in both directions. */
+export const dpmSolverOptions = {
+  ...lambdaOptions,
   ...zeroSnrOptions,
-  ...anyPredictionOptions,
-  ...thresholdingOptions,
-  ...sigmaScheduleOptions,
-  ...flowSigmaOptions,
   ...varianceOptions,
   ...spacingOptions('linspace'),
   solverOrder: integer(2, 1, 3),
-  algorithmType: oneOf(['dpmsolver++', 'dpmsolver', 'sde-dpmsolver', 'sde-dpmsolver++'], { deis: 'dpmsolver++' }),
+  algorithmType: oneOf(['dpmsolver++', 'dpmsolver', 'sde-dpmsolver', 'sde-dpmsolver++'], {
+    deis: 'dpmsolver++',
+    data_prediction: 'dpmsolver++',
+    noise_prediction: 'dpmsolver++',
+  }),
   solverType: oneOf(['midpoint', 'heun'], { logrho: 'midpoint', bh1: 'midpoint', bh2: 'midpoint' }),
   lowerOrderFinal: flag(true),
   eulerAtFinal: flag(false),
@@ -37,18 +36,18 @@ const options = {
  *
  * With an `sde-` algorithm every step draws noise: it takes `generator` or `varianceNoise`.
  */
-export class DPMSolverMultistepScheduler extends LambdaScheduler<ConfigOf<typeof options>> {
+export class DPMSolverMultistepScheduler extends LambdaScheduler<ConfigOf<typeof dpmSolverOptions>> {
   static override readonly className: string = 'DPMSolverMultistepScheduler'
-  static override readonly options: typeof options = options
+  static override readonly options = dpmSolverOptions
   override readonly stepOptions = new Set(['generator', 'varianceNoise'] as const)
-  override readonly scheduleOptions = new Set(['timesteps', 'mu'] as const)
+  override readonly scheduleOptions: ReadonlySet<'timesteps' | 'mu'> = new Set(['timesteps', 'mu'] as const)
 
   private readonly history = new History(this.config.solverOrder)
 
-  constructor(given?: object, base?: object) {
-    super(given, base)
-    const { algorithmType, finalSigmasType, solverOrder } = this.config
-    if (!algorithmType.endsWith('++') && finalSigmasType === 'zero') {
+  constructor(options?: object, base?: object) {
+    super(options, base)
+    const { algorithmType, solverOrder } = this.config
+    if (!algorithmType.endsWith('++') && this.endsAtZero()) {
       throw this.invalid(
         `contradictory options: got algorithmType ${algorithmType} with finalSigmasType zero, expected sigma_min`,
       )
@@ -59,32 +58,37 @@ export class DPMSolverMultistepScheduler extends LambdaScheduler<ConfigOf<typeof
   }
 
   protected override schedule(request: ScheduleRequest): Schedule {
-    const { finalSigmasType } = this.config
-    const clipped = this.trainingSigmas.findLastIndex((sigma) => -Math.log(sigma) >= this.config.lambdaMinClipped) + 1
-    const spaced = solverTimesteps(this.config, request.numInferenceSteps, clipped)
-    const { timesteps, sigmas } = this.plan(request, spaced)
-    return { timesteps, sigmas: [...sigmas, finalSigmasType === 'zero' ? 0 : this.trainingSigmas[0]] }
+    const end = this.firstClipped(this.config.lambdaMinClipped)
+    const { timesteps, sigmas } = this.plan(request, solverTimesteps(this.config, request.numInferenceSteps, end))
+    return { timesteps, sigmas: [...sigmas, this.endsAtZero() ? 0 : this.trainingSigmas[0]] }
+  }
+
+  /** Whether the result has no noise left. */
+  protected endsAtZero(): boolean {
+    return this.config.finalSigmasType === 'zero'
+  }
+
+  protected override roundsTimesteps(schedule: SigmaSchedule): boolean {
+    return (schedule === 'karras' || schedule === 'lu') && this.config.betaSchedule !== 'squaredcos_cap_v2'
   }
 
   protected override reset(): void {
     this.history.clear()
   }
 
-  protected override outputDims(dims: readonly number[]): readonly number[] {
-    return outputDims(dims, this.config.varianceType !== null)
-  }
-
   protected override advance(output: Tensor, timestep: number, sample: Tensor, options: StepOptions): StepResult {
-    const { algorithmType, solverType, varianceType } = this.config
+    const { algorithmType, solverType, solverOrder, lowerOrderFinal, eulerAtFinal } = this.config
     const index = this.indexOf(timestep)
     const from = this.levelAt(index)
     const to = this.levelAt(index + 1)
-    const mean = varianceType === null ? output : splitVariance(output).mean
     const integratesSample = algorithmType.endsWith('++')
-    const converted = integratesSample ? this.toSample(mean, sample, from) : this.toNoise(mean, sample, from)
+    const converted = integratesSample ? this.toSample(output, sample, from) : this.toNoise(output, sample, from)
     this.history.push(converted)
 
-    const order = this.orderOf(index)
+    const count = this.timesteps.length
+    const available = Math.min(solverOrder, this.history.length)
+    const lowersOrder = lowerOrderFinal && count < 15
+    const order = multistepOrder(available, count - index, lowersOrder, eulerAtFinal || this.endsAtZero())
     const step = exponentialStep(algorithmType, solverType, order, from, to)
     const levels = Array.from({ length: order }, (_, age) => this.levelAt(index - age))
     const weights = outputWeights(step.derivatives, multistepDerivatives(to, levels, order))
@@ -94,15 +98,5 @@ export class DPMSolverMultistepScheduler extends LambdaScheduler<ConfigOf<typeof
       [sample, ...this.history.newest(order), ...noise],
     )
     return integratesSample ? { prevSample, predOriginalSample: converted } : { prevSample }
-  }
-
-  /** The order grows with the history, and falls at the end where high orders are unstable. */
-  private orderOf(index: number): number {
-    const { solverOrder, eulerAtFinal, finalSigmasType, lowerOrderFinal } = this.config
-    const count = this.timesteps.length
-    const lowersOrder = lowerOrderFinal && count < 15
-    const available = Math.min(solverOrder, this.history.length)
-    if (index === count - 1 && (eulerAtFinal || lowersOrder || finalSigmasType === 'zero')) return 1
-    return index === count - 2 && lowersOrder ? Math.min(available, 2) : available
   }
 }

@@ -2,8 +2,8 @@ import type { Tensor } from 'onnxruntime-common'
 import { linearCombination } from '../core/tensor'
 import { ancestralStep } from './ancestral'
 import { betaOptions, zeroSnrOptions } from './betas'
-import { type ConfigOf, oneOf } from './config'
-import { levelOfSigma, sampleWeights } from './prediction'
+import type { ConfigOf } from './config'
+import { levelOfSigma, predictionOptions, sampleWeights } from './prediction'
 import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
 import { SigmaScheduler } from './sigma-scheduler'
 import { spacedTimesteps, spacingOptions } from './timesteps'
@@ -12,7 +12,7 @@ const options = {
   ...betaOptions,
   ...zeroSnrOptions,
   ...spacingOptions('linspace'),
-  predictionType: oneOf(['epsilon', 'v_prediction']),
+  ...predictionOptions,
 }
 
 /**

@@ -109,3 +109,26 @@ export function outputWeights(coefficients: readonly number[], derivatives: read
     derivatives.reduce((sum, weights, k) => sum + coefficients[k] * (weights[i] ?? 0), 0),
   )
 }
+
+/**
+ * The derivatives of a step of a singlestep method, which starts at the oldest of the given levels, as weights of the
+ * newest outputs; `at` holds the levels at which they were made, newest first, as many as the order.
+ */
+export function singlestepDerivatives(to: LogSnrLevel, at: readonly LogSnrLevel[], type: DpmSolverType): number[][] {
+  const start = at[at.length - 1]
+  const h = to.lambda - start.lambda
+  if (at.length === 1) return [[1]]
+  const r0 = (at[0].lambda - start.lambda) / h
+  if (at.length === 2)
+    return [
+      [0, 1],
+      [1 / r0, -1 / r0],
+    ]
+  const r1 = (at[1].lambda - start.lambda) / h
+  const near = [0, 1 / r1, -1 / r1]
+  const far = [1 / r0, 0, -1 / r0]
+  if (type === 'midpoint') return [[0, 0, 1], far]
+  const d1 = far.map((c, i) => (r0 * near[i] - r1 * c) / (r0 - r1))
+  const d2 = far.map((c, i) => (2 * (c - near[i])) / (r0 - r1))
+  return [[0, 0, 1], d1, d2]
+}

@@ -33,3 +33,22 @@ export class History {
     this.outputs.length = 0
   }
 }
+
+/**
+ * The order of a multistep step: it rises with the outputs there are, and falls at the end, where high orders are
+ * unstable.
+ *
+ * @param available - The highest order that the outputs so far allow.
+ * @param stepsLeft - Steps to go, this one included.
+ * @param lowersAtEnd - Whether the last step is of first order and the one before of second at most.
+ * @param eulerAtEnd - Whether the last step is of first order in any case.
+ */
+export function multistepOrder(
+  available: number,
+  stepsLeft: number,
+  lowersAtEnd: boolean,
+  eulerAtEnd = lowersAtEnd,
+): number {
+  if (stepsLeft === 1 && (lowersAtEnd || eulerAtEnd)) return 1
+  return stepsLeft === 2 && lowersAtEnd ? Math.min(available, 2) : available
+}

@@ -1,38 +1,41 @@
 import type { Tensor } from 'onnxruntime-common'
 import { linearCombination } from '../core/tensor'
-import { type BetaConfig, positiveAlphasCumprod } from './betas'
-import { restrain } from './clipping'
+import { betaOptions, positiveAlphasCumprod } from './betas'
+import { restrain, thresholdingOptions } from './clipping'
+import type { ConfigOf } from './config'
 import { type LogSnrLevel, logSnrLevel, logSnrOfSigma } from './exponential-integrator'
 import { logFloat32 } from './float32'
-import { type NoiseLevel, noiseWeights, type PredictionType, sampleWeights } from './prediction'
+import { anyPredictionOptions, type NoiseLevel, noiseWeights, sampleWeights } from './prediction'
 import type { Schedule, ScheduleRequest } from './run'
 import { Scheduler } from './scheduler'
 import {
+  flowSigmaOptions,
   flowSigmas,
   interpolate,
   type SigmaSchedule,
   scheduledSigmas,
   sigmaScheduleOf,
+  sigmaScheduleOptions,
   sigmaToTimestep,
   trainingSigmas,
 } from './sigmas'
 import { roundHalfEven } from './timesteps'
+import { outputDims, splitVariance } from './variance'
 
 /** The options that every class of the family has. */
-export type LambdaConfig = BetaConfig & {
-  readonly predictionType: PredictionType
-  readonly thresholding: boolean
-  readonly dynamicThresholdingRatio: number
-  readonly sampleMaxValue: number
-  readonly useKarrasSigmas: boolean
-  readonly useExponentialSigmas: boolean
-  readonly useBetaSigmas: boolean
+export const lambdaOptions = {
+  ...betaOptions,
+  ...anyPredictionOptions,
+  ...thresholdingOptions,
+  ...sigmaScheduleOptions,
+  ...flowSigmaOptions,
+}
+
+/** The options of the family, and those that some of its classes have. */
+export type LambdaConfig = ConfigOf<typeof lambdaOptions> & {
+  readonly rescaleBetasZeroSnr?: boolean
   readonly useLuLambdas?: boolean
-  readonly useFlowSigmas: boolean
-  readonly flowShift: number
-  readonly sigmaMin: number | null
-  readonly sigmaMax: number | null
-  readonly useDynamicShifting: boolean
+  readonly varianceType?: 'learned' | 'learned_range' | null
 }
 
 /**
@@ -45,6 +48,7 @@ export abstract class LambdaScheduler<C extends LambdaConfig> extends Scheduler<
   protected readonly trainingSigmas = trainingSigmas(positiveAlphasCumprod(this.config))
   /** The schedule that replaces the sigmas of the timesteps, if any. */
   protected readonly sigmaSchedule: SigmaSchedule | undefined = sigmaScheduleOf(this.config)
+  private readonly learnsVariance = (this.config.varianceType ?? null) !== null
 
   /** The level of a step; one past the last step is that of the result. */
   protected levelAt(index: number): LogSnrLevel {
@@ -56,10 +60,14 @@ export abstract class LambdaScheduler<C extends LambdaConfig> extends Scheduler<
     return this.levelAt(this.noiseIndexOf(timestep))
   }
 
+  protected override outputDims(dims: readonly number[]): readonly number[] {
+    return outputDims(dims, this.learnsVariance)
+  }
+
   /** The sample that a network's output means, thresholded if the config asks for it. */
   protected toSample(modelOutput: Tensor, sample: Tensor, level: NoiseLevel): Tensor {
     const weights = sampleWeights(this.config.predictionType, level)
-    return restrain(linearCombination(weights, [sample, modelOutput]), this.config)
+    return restrain(linearCombination(weights, [sample, this.meanOf(modelOutput)]), this.config)
   }
 
   /** The noise that a network's output means; that of the thresholded sample if the config asks for it. */
@@ -67,7 +75,21 @@ export abstract class LambdaScheduler<C extends LambdaConfig> extends Scheduler<
     const { predictionType, thresholding } = this.config
     return thresholding
       ? linearCombination(noiseWeights('sample', level), [sample, this.toSample(modelOutput, sample, level)])
-      : linearCombination(noiseWeights(predictionType, level), [sample, modelOutput])
+      : linearCombination(noiseWeights(predictionType, level), [sample, this.meanOf(modelOutput)])
+  }
+
+  private meanOf(modelOutput: Tensor): Tensor {
+    return this.learnsVariance ? splitVariance(modelOutput).mean : modelOutput
+  }
+
+  /** The first training timestep, from below, that is too noisy: λ is under the threshold there and above. */
+  protected firstClipped(lambdaMinClipped: number): number {
+    return this.trainingSigmas.findLastIndex((sigma) => -Math.log(sigma) >= lambdaMinClipped) + 1
+  }
+
+  /** The sigma of the result where it is not 0: the training's lowest, or the last one again if it was chosen. */
+  protected lowestSigma(sigmas: readonly number[]): number {
+    return this.sigmaSchedule ? sigmas[sigmas.length - 1] : this.trainingSigmas[0]
   }
 
   /**
@@ -97,12 +119,16 @@ export abstract class LambdaScheduler<C extends LambdaConfig> extends Scheduler<
   }
 
   private planSigmas(schedule: Exclude<SigmaSchedule, 'flow'>, count: number): Required<Schedule> {
-    const { betaSchedule, sigmaMin, sigmaMax } = this.config
+    const { sigmaMin, sigmaMax } = this.config
     const all = this.trainingSigmas
     const sigmas = scheduledSigmas(schedule, count, sigmaMin ?? all[0], sigmaMax ?? all[all.length - 1])
     const logSigmas = all.map(logFloat32)
-    const rounded = (schedule === 'karras' || schedule === 'lu') && betaSchedule !== 'squaredcos_cap_v2'
-    const toTimestep = rounded ? roundHalfEven : Math.trunc
+    const toTimestep = this.roundsTimesteps(schedule) ? roundHalfEven : Math.trunc
     return { sigmas, timesteps: sigmas.map((sigma) => toTimestep(sigmaToTimestep(sigma, logSigmas))) }
+  }
+
+  /** Whether the timesteps of chosen sigmas are rounded; otherwise they are cut, which is diffusers' way. */
+  protected roundsTimesteps(schedule: SigmaSchedule): boolean {
+    return schedule === 'karras'
   }
 }

@@ -2,9 +2,9 @@ import type { Tensor } from 'onnxruntime-common'
 import { linearCombination } from '../core/tensor'
 import { AlphaScheduler } from './alpha-scheduler'
 import { betaOptions } from './betas'
-import { type ConfigOf, flag, oneOf } from './config'
+import { type ConfigOf, flag } from './config'
 import { History } from './history'
-import { levelOfAlphaCumprod, noiseWeights } from './prediction'
+import { levelOfAlphaCumprod, noiseWeights, predictionOptions } from './prediction'
 import type { Schedule, ScheduleRequest, StepResult } from './run'
 import { roundHalfEven, spacedTimesteps, spacingOptions, stepRatio } from './timesteps'
 
@@ -13,7 +13,7 @@ const options = {
   ...spacingOptions('leading'),
   skipPrkSteps: flag(false),
   setAlphaToOne: flag(false),
-  predictionType: oneOf(['epsilon', 'v_prediction']),
+  ...predictionOptions,
 }
 
 /** The weights of the newest outputs, newest first, in a linear multistep of 1 to 4 outputs (Adams–Bashforth). */

@@ -1,15 +1,27 @@
 import { InvalidArgumentError, NotFoundError } from '../core/errors'
 import { nearest } from '../core/nearest'
 import { DDIMScheduler } from './ddim'
+import { DDIMInverseScheduler } from './ddim-inverse'
+import { DDPMScheduler } from './ddpm'
 import { DPMSolverMultistepScheduler } from './dpm-solver-multistep'
+import { DPMSolverMultistepInverseScheduler } from './dpm-solver-multistep-inverse'
+import { DPMSolverSinglestepScheduler } from './dpm-solver-singlestep'
 import { EulerAncestralDiscreteScheduler } from './euler-ancestral-discrete'
 import { EulerDiscreteScheduler } from './euler-discrete'
+import { LCMScheduler } from './lcm'
 import { PNDMScheduler } from './pndm'
 import type { Scheduler, SchedulerClass } from './scheduler'
+import { TCDScheduler } from './tcd'
 
 /** Every scheduler class by its name, one line each. */
 export const schedulers = {
   DDIMScheduler,
+  DPMSolverSinglestepScheduler,
+  DPMSolverMultistepInverseScheduler,
+  TCDScheduler,
+  LCMScheduler,
+  DDPMScheduler,
+  DDIMInverseScheduler,
   DPMSolverMultistepScheduler,
   EulerAncestralDiscreteScheduler,
   EulerDiscreteScheduler,

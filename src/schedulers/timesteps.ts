@@ -80,6 +80,28 @@ export function solverTimesteps(config: SpacingConfig, count: number, end = conf
   }
 }
 
+/**
+ * `count` timesteps for solvers that go the other way, from the picture to noise; the noisiest is where they end.
+ *
+ * @param end - The first timestep of training that is not used.
+ * @throws InvalidArgumentError if the training has fewer timesteps than `leading` needs.
+ */
+export function inverseTimesteps(config: SpacingConfig, count: number, end: number): number[] {
+  const { timestepSpacing, stepsOffset } = config
+  switch (timestepSpacing) {
+    case 'linspace':
+      return linspace(0, end - 1, count + 1)
+        .map(roundHalfEven)
+        .slice(0, -1)
+    case 'leading': {
+      const ratio = stepRatio(config._className, end, count + 1)
+      return Array.from({ length: count }, (_, i) => i * ratio + stepsOffset)
+    }
+    case 'trailing':
+      return trailing(end, config.numTrainTimesteps / count, count).reverse()
+  }
+}
+
 function trailing(end: number, ratio: number, count: number): number[] {
   const length = Math.min(count, Math.ceil(end / ratio))
   return Array.from({ length }, (_, i) => roundHalfEven(end - i * ratio) - 1)

@@ -3,7 +3,13 @@ import { float32Data, float32Tensor } from '../core/tensor'
 import { oneOf, optional } from './config'
 
 /** The option for networks whose output holds the variance after the mean, along the channels. */
-export const varianceOptions = { varianceType: optional(oneOf(['learned', 'learned_range'])) }
+export const varianceOptions = {
+  varianceType: {
+    ...optional(oneOf(['learned', 'learned_range'])),
+    // DDPM's other variances come from the schedule, of which the network's output says nothing.
+    replaces: { fixed_small: null, fixed_small_log: null, fixed_large: null, fixed_large_log: null },
+  },
+}
 
 /** The shape of the output of a network that predicts the variance too: twice the channels. */
 export function outputDims([batch, channels, ...size]: readonly number[], learned: boolean): readonly number[] {
