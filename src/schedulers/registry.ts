@@ -1,67 +1,16 @@
-import { InvalidArgumentError, NotFoundError } from '../core/errors'
-import { nearest } from '../core/nearest'
-import { DDIMScheduler } from './ddim'
-import { DDIMInverseScheduler } from './ddim-inverse'
-import { DDPMScheduler } from './ddpm'
-import { DPMSolverMultistepScheduler } from './dpm-solver-multistep'
-import { DPMSolverMultistepInverseScheduler } from './dpm-solver-multistep-inverse'
-import { DPMSolverSinglestepScheduler } from './dpm-solver-singlestep'
-import { EulerAncestralDiscreteScheduler } from './euler-ancestral-discrete'
-import { EulerDiscreteScheduler } from './euler-discrete'
-import { LCMScheduler } from './lcm'
-import { PNDMScheduler } from './pndm'
-import type { Scheduler, SchedulerClass } from './scheduler'
-import { TCDScheduler } from './tcd'
+// Every scheduler, one line each: a class that stands here is exported, found by name and tested.
 
-/** Every scheduler class by its name, one line each. */
-export const schedulers = {
-  DDIMScheduler,
-  DPMSolverSinglestepScheduler,
-  DPMSolverMultistepInverseScheduler,
-  TCDScheduler,
-  LCMScheduler,
-  DDPMScheduler,
-  DDIMInverseScheduler,
-  DPMSolverMultistepScheduler,
-  EulerAncestralDiscreteScheduler,
-  EulerDiscreteScheduler,
-  PNDMScheduler,
-} satisfies Record<string, SchedulerClass>
-
-/** The name of a scheduler class. */
-export type SchedulerName = keyof typeof schedulers
-
-/**
- * The scheduler that a `scheduler_config.json` describes, of the class that its `_class_name` names.
- *
- * @param config - A `scheduler_config.json` (snake_case) or any scheduler's `config`.
- * @param overrides - Options that win over the config, in either case style.
- * @throws InvalidArgumentError if it names no class, or an option is unknown, unsupported or contradictory;
- *   NotFoundError if the class is unknown: the message names all known ones.
- */
-export function schedulerFromConfig(config: object, overrides: object = {}): Scheduler {
-  const { _className = undefined, _class_name: name = _className } = config as Record<string, unknown>
-  if (typeof name !== 'string') {
-    throw new InvalidArgumentError(
-      'schedulers',
-      `the config names no class: got _class_name ${name}, expected a string`,
-    )
-  }
-  const Class = schedulerClass(name)
-  return new Class(overrides, config)
-}
-
-/**
- * The class of a name.
- *
- * @throws NotFoundError if there is none; the message names all there are.
- */
-export function schedulerClass(name: string): SchedulerClass {
-  if (Object.hasOwn(schedulers, name)) return schedulers[name as SchedulerName]
-  const known = Object.keys(schedulers)
-  const [closest] = nearest(name, known)
-  throw new NotFoundError(
-    'schedulers',
-    `unknown scheduler class: got ${name}, expected one of ${known.join(', ')} (closest: ${closest})`,
-  )
-}
+export { DDIMScheduler } from './ddim'
+export { DDIMInverseScheduler } from './ddim-inverse'
+export { DDPMScheduler } from './ddpm'
+export { DEISMultistepScheduler } from './deis-multistep'
+export { DPMSolverMultistepScheduler } from './dpm-solver-multistep'
+export { DPMSolverMultistepInverseScheduler } from './dpm-solver-multistep-inverse'
+export { DPMSolverSinglestepScheduler } from './dpm-solver-singlestep'
+export { EulerAncestralDiscreteScheduler } from './euler-ancestral-discrete'
+export { EulerDiscreteScheduler } from './euler-discrete'
+export { LCMScheduler } from './lcm'
+export { PNDMScheduler } from './pndm'
+export { SASolverScheduler } from './sa-solver'
+export { TCDScheduler } from './tcd'
+export { UniPCMultistepScheduler } from './unipc-multistep'

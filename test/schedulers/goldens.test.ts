@@ -19,7 +19,7 @@ interface Golden {
   begin?: number
   add_noise?: number[]
   scaled: { step: number; value: number[] }[]
-  samples: number[][]
+  samples: (number | null)[][]
   x0: { step: number; value: number[] } | null
 }
 
@@ -95,8 +95,15 @@ describe.each(existing)('$name', (golden) => {
     }
     const generator = new Generator(golden.seed)
     const worst: string[] = []
-    const compare = (what: string, got: Tensor | undefined, value: readonly number[]) => {
-      const difference = relativeDifference((got?.data ?? []) as Float32Array, value)
+    const compare = (what: string, got: Tensor | undefined, value: readonly (number | null)[]) => {
+      const values = (got?.data ?? []) as Float32Array
+      const finite = value.filter((each) => each !== null)
+      if (finite.length < value.length) {
+        // Diffusers ends these runs in NaN, having divided by the step to λ = ∞; here they have a picture.
+        if (!values.every(Number.isFinite)) worst.push(`${what} is not finite`)
+        return
+      }
+      const difference = relativeDifference(values, finite)
       if (!(difference <= tolerance)) worst.push(`${what}: ${difference}`)
     }
     for (const [step, timestep] of timesteps.entries()) {
