@@ -10,12 +10,6 @@ export interface RawTensor {
   readonly data: Uint8Array
 }
 
-/** A file without its data: the bytes that come first, and the tensors in the order in which their data follow. */
-export interface SafetensorsLayout {
-  readonly header: Uint8Array
-  readonly order: readonly string[]
-}
-
 const DTYPES: Partial<Record<Tensor.Type, SafetensorsDtype>> = {
   float64: 'F64',
   float32: 'F32',
@@ -32,30 +26,6 @@ const DTYPES: Partial<Record<Tensor.Type, SafetensorsDtype>> = {
 }
 
 /**
- * The header of a file with these tensors, for a writer that streams the data behind it. Wide elements come first, then
- * names in order, as the reference implementation writes them: so every tensor is aligned.
- */
-export function layoutSafetensors(
-  tensors: Readonly<Record<string, Pick<RawTensor, 'dtype' | 'shape'>>>,
-  metadata?: Readonly<Record<string, string>>,
-): SafetensorsLayout {
-  const entries = Object.entries(tensors)
-  entries.sort(([a, left], [b, right]) => bitsOf(right.dtype) - bitsOf(left.dtype) || (a < b ? -1 : 1))
-  let end = 0
-  const infos = entries.map(([name, { dtype, shape }]) => {
-    const begin = end
-    end += (sizeOf(shape) * bitsOf(dtype)) / 8
-    return [name, { dtype, shape, data_offsets: [begin, end] }] as const
-  })
-  const json = JSON.stringify({ ...(metadata && { __metadata__: metadata }), ...Object.fromEntries(infos) })
-  const text = new TextEncoder().encode(json)
-  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20)
-  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true)
-  header.set(text, 8)
-  return { header, order: entries.map(([name]) => name) }
-}
-
-/**
  * A safetensors file with these tensors.
  *
  * @param tensors - By name: tensors of ONNX Runtime, or bytes with their type and shape.
@@ -67,7 +37,7 @@ export function writeSafetensors(
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
   const raw = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toRaw(name, tensor)]))
-  const { header, order } = layoutSafetensors(raw, metadata)
+  const { header, order } = layout(raw, metadata)
   const parts = [header, ...order.map((name) => raw[name].data)]
   const file = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let offset = 0
@@ -95,4 +65,28 @@ function toRaw(name: string, tensor: Tensor | RawTensor): RawTensor {
   }
   const { buffer, byteOffset, byteLength } = tensor.data
   return { dtype, shape: tensor.dims, data: new Uint8Array(buffer, byteOffset, byteLength) }
+}
+
+/**
+ * The bytes that come first, and the names of the tensors in the order in which their data follow: wide elements first,
+ * then by name, as the reference implementation writes them, so that every tensor is aligned.
+ */
+function layout(
+  tensors: Readonly<Record<string, RawTensor>>,
+  metadata: Readonly<Record<string, string>> | undefined,
+): { header: Uint8Array; order: readonly string[] } {
+  const entries = Object.entries(tensors)
+  entries.sort(([a, left], [b, right]) => bitsOf(right.dtype) - bitsOf(left.dtype) || (a < b ? -1 : 1))
+  let end = 0
+  const infos = entries.map(([name, { dtype, shape }]) => {
+    const begin = end
+    end += (sizeOf(shape) * bitsOf(dtype)) / 8
+    return [name, { dtype, shape, data_offsets: [begin, end] }] as const
+  })
+  const json = JSON.stringify({ ...(metadata && { __metadata__: metadata }), ...Object.fromEntries(infos) })
+  const text = new TextEncoder().encode(json)
+  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20)
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true)
+  header.set(text, 8)
+  return { header, order: entries.map(([name]) => name) }
 }
