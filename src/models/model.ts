@@ -2,7 +2,7 @@ import { Checkpoint } from '../checkpoints/checkpoint'
 import { FormatError, InvalidArgumentError, NotFoundError } from '../core/errors'
 import type { Repository } from '../core/file'
 import { isJsonObject, parseJson } from '../formats/json'
-import { formsFor } from '../graph/forms'
+import { type Forms, formsFor } from '../graph/forms'
 import { Graph } from '../graph/graph'
 import type { Backend, ComputeType, Device, SessionOptions } from '../runtime/backend'
 import { type RepositoryOptions, requireBackend, requireRepository } from '../runtime/env'
@@ -21,6 +21,8 @@ export interface DeviceOptions {
   readonly threads?: number
   /** ONNX Runtime's graph optimisation; `extended` by default. */
   readonly graphOptimization?: SessionOptions['graphOptimization']
+  /** How operators that have several spellings are written; by default what suits the device. */
+  readonly forms?: Forms
 }
 
 /** Options of a model's `fromPretrained`. */
@@ -41,6 +43,7 @@ export class ModelHost {
     private readonly backend: Backend,
     private readonly session: SessionOptions,
     private readonly compute: ComputeType,
+    private readonly forms: Forms,
   ) {}
 
   /** Opens config and weights of a model and settles where it runs. */
@@ -64,13 +67,13 @@ export class ModelHost {
     const checkpoint = await Checkpoint.open(repository, folder, stem, options.variant)
     const backend = requireBackend(options.backend)
     const { device, compute } = await settleDevice(backend, options)
-    const { threads, graphOptimization } = options
-    return new ModelHost(config, path, checkpoint, backend, { device, threads, graphOptimization }, compute)
+    const { threads, graphOptimization, forms = formsFor(device) } = options
+    return new ModelHost(config, path, checkpoint, backend, { device, threads, graphOptimization }, compute, forms)
   }
 
   /** Builds a network: `build` adds its nodes to an empty graph; `compute` overrides the element type. */
   network(name: string, build: (graph: Graph) => void, compute = this.compute): Network {
-    const graph = new Graph(name, compute, formsFor(this.session.device))
+    const graph = new Graph(name, compute, this.forms)
     build(graph)
     return new Network(graph.finish(), this.backend, this.session)
   }

@@ -150,7 +150,8 @@ interface Skip {
   readonly channels: number
 }
 
-function buildUNet(graph: Graph, scope: Scope, config: UNet2DConditionConfig): void {
+/** Adds the network's nodes to a graph; the scope is asked for every weight by name and shape. */
+export function buildUNet(graph: Graph, scope: Scope, config: UNet2DConditionConfig): void {
   const { down, mid, up, resnet, activation } = config
   const sample = graph.input('sample', ['batch', config.inChannels, 'height', 'width'])
   const context = graph.input('encoder_hidden_states', ['batch', 'tokens', config.crossAttentionDim])
