@@ -21,9 +21,11 @@ export interface ConfigRecord {
   readonly _useDefaultValues: readonly string[]
   /** Given values that this class replaced by its own, such as another class's `algorithmType`. */
   readonly _replaced?: Readonly<Record<string, unknown>>
+  /** Given options of other classes: of no effect here, and back in effect when the class is switched again. */
+  readonly _others?: Readonly<Record<string, unknown>>
 }
 
-/** The config that a set of options describes. Options of other classes stay in it under their names. */
+/** The config that a set of options describes. */
 export type ConfigOf<O extends Options> = ConfigRecord & {
   readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never
 }
@@ -121,22 +123,25 @@ export function resolveConfig<O extends Options>(
     }
     values[key] = value
   }
+  const others = Object.fromEntries(
+    Object.entries(given).filter(([key]) => key !== '_className' && !Object.hasOwn(options, key)),
+  )
   const record: ConfigRecord = {
     _className: className,
     _useDefaultValues: useDefaultValues,
     ...(Object.keys(replaced).length > 0 && { _replaced: replaced }),
+    ...(Object.keys(others).length > 0 && { _others: others }),
   }
-  const { _replaced, ...kept } = given
-  return Object.freeze({ ...kept, ...values, ...record }) as ConfigOf<O>
+  return Object.freeze({ ...values, ...record }) as ConfigOf<O>
 }
 
 /** The keys of a config in camelCase, without those that were only defaults, old spellings repaired. */
 function givenBy(base: object): Record<string, unknown> {
-  const { _useDefaultValues = [], _replaced = {}, predictEpsilon, ...config } = camelKeys(base)
+  const { _useDefaultValues = [], _replaced = {}, _others = {}, predictEpsilon, ...config } = camelKeys(base)
   for (const key of Array.isArray(_useDefaultValues) ? _useDefaultValues : []) delete config[camelCase(String(key))]
   // Before diffusers 0.10 a flag stood for the prediction type.
   if (predictEpsilon !== undefined) config.predictionType ??= predictEpsilon ? 'epsilon' : 'sample'
-  return { ...config, ...Object(_replaced) }
+  return { ...config, ...Object(_others), ...Object(_replaced) }
 }
 
 function checkOverrides(className: string, options: Options, overrides: object): Record<string, unknown> {

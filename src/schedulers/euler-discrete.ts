@@ -7,13 +7,14 @@ import { linspaceFloat32, logFloat32 } from './float32'
 import { levelOfSigma, sampleWeights } from './prediction'
 import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
 import { SigmaScheduler } from './sigma-scheduler'
-import { scheduledSigmas, sigmaScheduleOf, sigmaScheduleOptions, sigmaToTimestep } from './sigmas'
+import { scheduledSigmas, sigmaRangeOptions, sigmaScheduleOf, sigmaScheduleOptions, sigmaToTimestep } from './sigmas'
 import { spacedTimesteps, spacingOptions } from './timesteps'
 
 const options = {
   ...betaOptions,
   ...zeroSnrOptions,
   ...sigmaScheduleOptions,
+  ...sigmaRangeOptions,
   ...spacingOptions('linspace'),
   predictionType: oneOf(['epsilon', 'sample', 'v_prediction'], { original_sample: 'sample' }),
   interpolationType: oneOf(['linear', 'log_linear']),

@@ -14,6 +14,7 @@ import {
   interpolate,
   type SigmaSchedule,
   scheduledSigmas,
+  sigmaRangeOptions,
   sigmaScheduleOf,
   sigmaScheduleOptions,
   sigmaToTimestep,
@@ -28,6 +29,7 @@ export const lambdaOptions = {
   ...anyPredictionOptions,
   ...thresholdingOptions,
   ...sigmaScheduleOptions,
+  ...sigmaRangeOptions,
   ...flowSigmaOptions,
 }
 

@@ -37,7 +37,7 @@ export abstract class Scheduler<C extends ConfigRecord = ConfigRecord> {
   /** The class's options with their defaults. */
   static readonly options: Options = {}
 
-  /** The options in effect, in camelCase, with those of other classes that it was made from. Frozen. */
+  /** The options in effect, in camelCase; those of other classes that it was made from wait in `_others`. Frozen. */
   readonly config: C
   /** The timesteps of the run, in the order in which the network is called. Empty before `setTimesteps`. */
   timesteps: number[] = []
@@ -118,13 +118,18 @@ export abstract class Scheduler<C extends ConfigRecord = ConfigRecord> {
   /**
    * Lets the run begin at a later step, as image to image does. Call it after `setTimesteps`.
    *
-   * @param index - Into `timesteps`.
+   * @param index - Into `timesteps`, a multiple of `order`.
    * @throws InvalidArgumentError if there is no such step.
    */
   setBeginIndex(index: number): void {
     if (!Number.isInteger(index) || index < 0 || index >= this.timesteps.length) {
       const last = this.timesteps.length - 1
       throw this.invalid(`no such step to begin at: got ${index}, expected an integer from 0 to ${last}`)
+    }
+    if (index % this.order !== 0) {
+      throw this.invalid(
+        `a run begins with a whole step: got ${index}, expected a multiple of ${this.order}, the order`,
+      )
     }
     this.beginIndex = index
   }

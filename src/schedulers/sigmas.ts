@@ -8,6 +8,10 @@ export const sigmaScheduleOptions = {
   useKarrasSigmas: flag(false),
   useExponentialSigmas: flag(false),
   useBetaSigmas: flag(false),
+}
+
+/** The options that bound such a schedule; null leaves its ends where the timesteps have them. */
+export const sigmaRangeOptions = {
   sigmaMin: optional(real(0, 0)),
   sigmaMax: optional(real(0, 0)),
 }
@@ -86,7 +90,7 @@ export function sigmaToTimestep(sigma: number, logSigmas: Float32Array): number 
 /**
  * `count` noise levels from `max` down to `min`.
  *
- * - `karras`: even in σ^(1/7) (eq. 5 of https://arxiv.org/abs/2206.00364)
+ * - `karras`: even in σ^(1/rho) (eq. 5 of https://arxiv.org/abs/2206.00364)
  * - `exponential` and `lu`: even in log σ (the latter: https://arxiv.org/abs/2206.00927)
  * - `beta`: the quantiles of a beta distribution (https://arxiv.org/abs/2407.12173)
  */
@@ -95,12 +99,11 @@ export function scheduledSigmas(
   count: number,
   min: number,
   max: number,
+  rho = 7,
 ): number[] {
   switch (schedule) {
-    case 'karras': {
-      const rho = 7
+    case 'karras':
       return linspace(0, 1, count).map((t) => (max ** (1 / rho) + t * (min ** (1 / rho) - max ** (1 / rho))) ** rho)
-    }
     case 'exponential':
     case 'lu':
       return linspace(Math.log(max), Math.log(min), count).map(Math.exp)
