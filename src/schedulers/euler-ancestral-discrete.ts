@@ -3,10 +3,10 @@ import { linearCombination } from '../core/tensor'
 import { ancestralStep } from './ancestral'
 import { betaOptions, zeroSnrOptions } from './betas'
 import type { ConfigOf } from './config'
-import { levelOfSigma, predictionOptions, sampleWeights } from './prediction'
+import { predictionOptions } from './prediction'
 import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
 import { SigmaScheduler } from './sigma-scheduler'
-import { spacedTimesteps, spacingOptions } from './timesteps'
+import { spacingOptions } from './timesteps'
 
 const options = {
   ...betaOptions,
@@ -26,17 +26,15 @@ export class EulerAncestralDiscreteScheduler extends SigmaScheduler<ConfigOf<typ
   static override readonly options = options
   override readonly stepOptions = new Set(['generator', 'varianceNoise'] as const)
 
-  protected override schedule({ numInferenceSteps }: ScheduleRequest): Schedule {
-    const timesteps = spacedTimesteps(this.config, numInferenceSteps).map(Math.fround)
-    return { timesteps, sigmas: [...timesteps.map((timestep) => this.interpolatedSigma(timestep)), 0] }
+  protected override schedule(request: ScheduleRequest): Schedule {
+    const { timesteps, sigmas } = this.plan(request)
+    return { timesteps, sigmas: [...sigmas, 0] }
   }
 
   protected override advance(modelOutput: Tensor, timestep: number, sample: Tensor, options: StepOptions): StepResult {
     const index = this.indexOf(timestep)
     const sigma = this.sigmaAt(index)
-    const level = levelOfSigma(sigma)
-    const [ofSample, ofOutput] = sampleWeights(this.config.predictionType, level)
-    const predOriginalSample = linearCombination([ofSample * level.alpha, ofOutput], [sample, modelOutput])
+    const predOriginalSample = this.denoise(modelOutput, sample, sigma)
     const { down, up } = ancestralStep(sigma, this.sigmaAt(index + 1))
     const ratio = down / sigma
     // The last step draws too, for nothing: the generator is then where diffusers leaves it.
