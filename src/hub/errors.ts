@@ -89,7 +89,7 @@ export class HubConnectionError extends LatentkitError {
     super(
       'ERR_HUB_CONNECTION',
       'hub',
-      `${what} failed ${attempts} times, the last time with: ${reason}. What has arrived is kept: try again to go on from there`,
+      `${what} failed ${attempts} times, the last time with: ${reason}. Try again later: what has arrived is kept`,
       options,
     )
   }

@@ -69,7 +69,10 @@ export class HubRepository implements Repository {
     const { cache, signal } = this.#options
     const commit = await this.commit()
     const cached = await cache.open(this.id, commit, path)
-    if (cached) return cached
+    if (cached) {
+      await this.#at.record()
+      return cached
+    }
     const isComplete = this.#complete.has(path.slice(0, path.lastIndexOf('/') + 1))
     if (isComplete || (await cache.isAbsent(this.id, commit, path))) return undefined
     const file = (await this.#at.files([path], signal)).get(path)
@@ -107,8 +110,7 @@ export class HubRepository implements Repository {
     const index = `${folder}model_index.json`
     const plan = await this.#prefetchPlan(transfer, async (listing): Promise<Plan | PipelinePlan> => {
       if (listing.includes(index)) {
-        await this.#prefetch([index], transfer)
-        return planPipeline(await this.#json(index), listing, options)
+        return planPipeline(await this.#fetchJson(index, transfer), listing, options)
       }
       const reason = `there is no ${index}, so it is no diffusers pipeline`
       return {
@@ -201,8 +203,10 @@ export class HubRepository implements Repository {
     await fetchAll({ cache, client, repository: this.id, commit, files, concurrency, onProgress, signal })
   }
 
-  async #json(path: string): Promise<unknown> {
-    const file = await this.open(path)
+  /** Reads a small file. That the branch points here is not recorded yet: the rest may still be missing. */
+  async #fetchJson(path: string, transfer: TransferOptions): Promise<unknown> {
+    await this.#prefetch([path], transfer)
+    const file = await this.#options.cache.open(this.id, await this.commit(), path)
     if (file === undefined) throw new FileNotFoundError(this.id, this.revision, path)
     try {
       return JSON.parse(new TextDecoder().decode(await file.read(0, file.size)))

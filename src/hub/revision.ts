@@ -23,6 +23,7 @@ export class Revision {
   #commit?: { readonly hash: string; readonly fromHub: boolean }
   #listing?: Promise<ReadonlyMap<string, HubFile>>
   #unreachable?: HubConnectionError
+  #isRecorded = false
 
   constructor(options: RevisionOptions) {
     this.#options = options
@@ -66,8 +67,9 @@ export class Revision {
   /** Lets the cache remember where the branch is, now that its files are there. */
   async record(): Promise<void> {
     const { id, revision, cache } = this.#options
-    if (isCommit(revision) || !this.#commit?.fromHub) return
+    if (this.#isRecorded || isCommit(revision) || !this.#commit?.fromHub) return
     await cache.recordCommit(id, revision, this.#commit.hash)
+    this.#isRecorded = true
   }
 
   /** Asks the Hub for the commit; without a connection, the one that is cached does. */
