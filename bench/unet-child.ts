@@ -105,7 +105,7 @@ const measurement: Measurement = {
   call: best,
   overhead: (total - backend.inside) / total,
   peak: peakMemory() - before,
-  values: Array.from((first?.data as Float32Array).subarray(0, 1000)),
+  values: first ? Array.from(first.data as Float32Array).slice(0, 1000) : [],
 }
 process.stdout.write(`${JSON.stringify(measurement)}\n`)
 await unet.dispose()

@@ -68,6 +68,11 @@ export class AutoencoderKL {
     return { sample }
   }
 
+  /** Whether the weights of either direction are in memory. */
+  get loaded(): boolean {
+    return this.encoder.loaded || this.decoder.loaded
+  }
+
   /** Creates the decoder's session now, instead of with the first picture. */
   async loadDecoder(signal?: AbortSignal): Promise<void> {
     await this.decoder.load(signal)

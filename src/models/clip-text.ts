@@ -89,6 +89,11 @@ class CLIPTextNetwork {
     return outputs[name]
   }
 
+  /** Whether the weights are in memory. */
+  get loaded(): boolean {
+    return this.network.loaded
+  }
+
   /** Creates the session now, instead of with the first run. */
   async load(signal?: AbortSignal): Promise<void> {
     await this.network.load(signal)

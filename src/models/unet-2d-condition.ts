@@ -75,6 +75,11 @@ export class UNet2DConditionModel {
     return { sample: out_sample }
   }
 
+  /** Whether the weights are in memory. */
+  get loaded(): boolean {
+    return this.network.loaded
+  }
+
   /** Creates the session now, instead of with the first run. */
   async load(signal?: AbortSignal): Promise<void> {
     await this.network.load(signal)

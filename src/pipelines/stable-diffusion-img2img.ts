@@ -71,11 +71,12 @@ export class StableDiffusionImg2ImgPipeline extends StableDiffusionBase<StableDi
 /** Sets where a run of this strength begins, and gives the timesteps that are left (diffusers `get_timesteps`). */
 function beginAt(scheduler: Scheduler, steps: number, strength: number, part: string): readonly number[] {
   const { order, timesteps } = scheduler
-  const skipped = Math.max(steps - Math.min(Math.trunc(steps * strength), steps), 0) * order
-  if (skipped >= timesteps.length) {
+  const taken = Math.min(Math.trunc(steps * strength), steps)
+  if (taken < 1) {
     const got = `${strength} with ${steps} steps, which leaves no step`
     throw new InvalidArgumentError(part, `strength: got ${got}, expected at least ${1 / steps}`)
   }
+  const skipped = (steps - taken) * order
   scheduler.setBeginIndex(skipped)
   return timesteps.slice(skipped)
 }
