@@ -1,0 +1,124 @@
+import type { Tensor } from 'onnxruntime-common'
+import { InvalidArgumentError } from '../core/errors'
+import { Generator } from '../core/generator'
+import { float32Tensor, sizeOf } from '../core/tensor'
+import { addHashedNormals } from './normal-hash'
+
+/**
+ * How often the range is halved. Two times within one of the 4096 leaves are correlated only through its ends, so this
+ * is enough for runs of some thousand steps.
+ */
+const DEPTH = 10
+
+/** Node numbers from here on name times within a leaf; those below are the tree's. */
+const LEAF_NODES = 2 ** (DEPTH + 1)
+
+/**
+ * A Brownian motion over a range of noise levels that is the same function of its seed, whichever levels are asked for
+ * and in whichever order: runs of any number of steps see the same noise. Every value follows from its neighbours in a
+ * binary tree, as a Brownian bridge with random numbers that are a hash of seed, node and element. Its clock is log σ.
+ *
+ * Corresponds to `BrownianTreeNoiseSampler` in its properties, not in its numbers; the construction is section 4 of
+ * https://arxiv.org/abs/2001.01328.
+ */
+export class BrownianTree {
+  private readonly size: number
+  private readonly zero: Float32Array
+  /** The values at the halves on the way to the last time that was asked for: the next one is often near. */
+  private path: { readonly node: number; readonly value: Float32Array }[] = []
+
+  /**
+   * @param dims - The shape of the noise, `[batch, …]`.
+   * @param sigmaMin - The lowest noise level, above 0.
+   * @param sigmaMax - The highest.
+   * @param seeds - One for all, or one for each item of the batch.
+   */
+  constructor(
+    private readonly dims: readonly number[],
+    private readonly sigmaMin: number,
+    private readonly sigmaMax: number,
+    private readonly seeds: readonly bigint[],
+  ) {
+    this.size = sizeOf(dims)
+    this.zero = new Float32Array(this.size)
+  }
+
+  /** Standard normal noise for the step from one noise level to another: their difference, scaled to variance 1. */
+  noise(sigmaFrom: number, sigmaTo: number): Tensor {
+    const [from, to] = [this.timeOf(sigmaFrom), this.timeOf(sigmaTo)]
+    const start = this.at(from)
+    const end = this.at(to)
+    const scale = 1 / Math.sqrt(Math.abs(to - from))
+    return float32Tensor(
+      this.dims,
+      end.map((value, i) => (value - start[i]) * scale),
+    )
+  }
+
+  /** log σ as a share of the range. */
+  private timeOf(sigma: number): number {
+    const share = Math.log(sigma / this.sigmaMin) / Math.log(this.sigmaMax / this.sigmaMin)
+    return Math.min(Math.max(share, 0), 1)
+  }
+
+  /** The motion's value at a time in [0, 1]. */
+  private at(time: number): Float32Array {
+    if (time === 0) return this.zero
+    let low = this.zero
+    let high = this.bridge(0, 1, this.zero, this.zero, 0.5, 1)
+    let [start, width] = [0, 1]
+    if (time === 1) return high
+    for (let depth = 1, node = 1; depth <= DEPTH; depth++) {
+      const middle = this.bridge(depth, node, low, high, 0.5, width / 4)
+      width /= 2
+      if (time === start + width) return middle
+      if (time < start + width) {
+        high = middle
+        node = 2 * node
+      } else {
+        low = middle
+        start += width
+        node = 2 * node + 1
+      }
+    }
+    const share = (time - start) / width
+    const leaf = LEAF_NODES + Math.round(time * (2 ** 31 - LEAF_NODES))
+    return this.bridge(DEPTH + 1, leaf, low, high, share, share * (1 - share) * width)
+  }
+
+  /** A value between two: their mean by `share`, plus noise. Level 0 is the root, whose mean is 0. */
+  private bridge(level: number, node: number, low: Float32Array, high: Float32Array, share: number, variance: number) {
+    const key = level === 0 ? 0 : node
+    const known = this.path[level]
+    if (known?.node === key) return known.value
+    const value = new Float32Array(this.size)
+    const deviation = Math.sqrt(variance)
+    for (let i = 0; i < value.length; i++) value[i] = low[i] + share * (high[i] - low[i])
+    const itemSize = this.size / this.seeds.length
+    for (const [item, seed] of this.seeds.entries()) {
+      addHashedNormals(value.subarray(item * itemSize, (item + 1) * itemSize), deviation, seed, key)
+    }
+    this.path = [...this.path.slice(0, level), { node: key, value }]
+    return value
+  }
+}
+
+/**
+ * The seeds of a tree of shape `dims`: that of one generator, or that of each item's.
+ *
+ * @param name - The class that needs them, for errors.
+ * @throws InvalidArgumentError if there is no generator, or a list without one for each item.
+ */
+export function noiseSeeds(
+  name: string,
+  [batch]: readonly number[],
+  generator: Generator | readonly Generator[] | undefined,
+): bigint[] {
+  if (generator instanceof Generator) return [generator.seed]
+  if (generator?.length === batch) return generator.map(({ seed }) => seed)
+  const got = generator === undefined ? 'no generator' : `${generator.length} generators`
+  throw new InvalidArgumentError(
+    name,
+    `this step makes noise: got ${got}, expected one, or one for each of ${batch} items`,
+  )
+}
