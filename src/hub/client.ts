@@ -60,6 +60,7 @@ export class HubClient {
     const hubUrl = this.options.endpoint
     await understood(repository, async () => {
       for await (const entry of listFiles({ repo: repository, revision: commit, recursive: true, hubUrl, fetch })) {
+        if (typeof entry !== 'object') throw new TypeError('a list of files is not one')
         if (entry.type !== 'file') continue
         const { path, oid, lfs, xetHash } = entry
         const file = { path, size: lfs?.size ?? entry.size, hash: lfs?.oid ?? oid ?? '', xetHash }
