@@ -19,6 +19,9 @@ export const latentBetaOptions = {
   betaSchedule: oneOf(['scaled_linear', 'linear', 'squaredcos_cap_v2', 'sigmoid', 'laplace', 'exp']),
 }
 
+/** The defaults of k-diffusion's samplers of second order: Stable Diffusion's range, evenly spread. */
+export const evenLatentBetaOptions = { ...latentBetaOptions, betaSchedule: betaOptions.betaSchedule }
+
 /** The option of the classes that can move the last training step to pure noise (https://arxiv.org/abs/2305.08891). */
 export const zeroSnrOptions = { rescaleBetasZeroSnr: flag(false) }
 

@@ -1,6 +1,6 @@
 /*
  * PyTorch and NumPy compute noise schedules in float32, and a timestep found through a logarithm shows every bit of it.
- * These two functions round as theirs do, so that timesteps are equal and not only near.
+ * These functions round as theirs do, so that timesteps are equal and not only near.
  */
 
 const { fround } = Math
@@ -43,4 +43,17 @@ export function logFloat32(value: number): number {
   const polynomial = (coefficients: readonly number[]) =>
     coefficients.map(fround).reduce((sum, coefficient) => fma(sum, x, coefficient))
   return fma(exponent, fround(Math.LN2), fround(polynomial(P) / polynomial(Q)))
+}
+
+// (eˣ − 1 − x)/x² near 0, highest power first.
+const E = [0.000198527618, 0.0013930436, 0.0083333608, 0.041666485, 0.16666667, 0.5].map(fround)
+
+/** `torch.exp` of a float32, of which the last bit is not always right. */
+export function expFloat32(value: number): number {
+  if (value < -104) return 0
+  const power = Math.round(fround(value * fround(Math.LOG2E)))
+  // ln 2 in two parts, so that the rest keeps all of its bits.
+  const x = fma(power, -fround(1.4286068e-6), fma(power, -fround(0.69314575), value))
+  const series = E.reduce((sum, coefficient) => fma(sum, x, coefficient))
+  return fround(fround(1 + fma(fround(x * x), series, x)) * 2 ** power)
 }

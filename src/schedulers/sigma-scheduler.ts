@@ -61,10 +61,10 @@ export abstract class SigmaScheduler<C extends SigmaConfig> extends Scheduler<C>
     return linearCombination([ofSample * level.alpha, ofOutput], [sample, modelOutput])
   }
 
-  /** The fractional training timestep of a noise level. */
-  protected timestepOf(sigma: number): number {
+  /** The fractional training timestep of a noise level; `round` as in `sigmaToTimestep`. */
+  protected timestepOf(sigma: number, round?: (value: number) => number): number {
     this.logSigmas ??= this.trainingSigmas.map(logFloat32)
-    return sigmaToTimestep(sigma, this.logSigmas)
+    return sigmaToTimestep(sigma, this.logSigmas, round)
   }
 
   /** The noise levels of timesteps, which may lie between those of the training. */

@@ -76,15 +76,16 @@ export function interpolate(values: Float32Array, index: number): number {
  * The fractional training timestep of a noise level, by the logarithm of sigma; in float32 where NumPy computes in it.
  *
  * @param logSigmas - log σ of every training step, ascending.
+ * @param round - What is done after the last operations, which NumPy does in float64 and PyTorch in float32.
  */
-export function sigmaToTimestep(sigma: number, logSigmas: Float32Array): number {
+export function sigmaToTimestep(sigma: number, logSigmas: Float32Array, round = (value: number) => value): number {
   const { fround } = Math
   const logSigma = fround(Math.log(Math.max(sigma, 1e-10)))
   const above = logSigmas.findIndex((each) => each > logSigma)
   const low = Math.min(Math.max((above === -1 ? logSigmas.length : above) - 1, 0), logSigmas.length - 2)
   const [from, to] = [logSigmas[low], logSigmas[low + 1]]
   const w = Math.min(Math.max(fround(fround(from - logSigma) / fround(from - to)), 0), 1)
-  return fround(1 - w) * low + w * (low + 1)
+  return round(round(fround(1 - w) * low) + round(w * (low + 1)))
 }
 
 /**
