@@ -1,10 +1,13 @@
-/** How many insertions, deletions and replacements of one character turn `a` into `b` (Levenshtein). */
+/** What a missing letter counts, beside a wrong or needless one: names are more often cut short than misspelt. */
+const MISSING = 1 / 3
+
+/** What it takes to turn `a` into `b`, letter by letter (a weighted Levenshtein distance). */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j * MISSING)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+      next[j] = Math.min(row[j] + 1, next[j - 1] + MISSING, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
     }
     row = next
   }
