@@ -1,5 +1,6 @@
 import type { Tensor } from 'onnxruntime-common'
 import { linearCombination } from '../core/tensor'
+import { adamsBashforth } from './adams-bashforth'
 import { AlphaScheduler } from './alpha-scheduler'
 import { betaOptions } from './betas'
 import { type ConfigOf, flag } from './config'
@@ -15,9 +16,6 @@ const options = {
   setAlphaToOne: flag(false),
   ...predictionOptions,
 }
-
-/** The weights of the newest outputs, newest first, in a linear multistep of 1 to 4 outputs (Adams–Bashforth). */
-const ADAMS_BASHFORTH = [[1], [3 / 2, -1 / 2], [23 / 12, -16 / 12, 5 / 12], [55 / 24, -59 / 24, 37 / 24, -9 / 24]]
 
 /** The weights of the four slopes of a classical Runge–Kutta step. */
 const RUNGE_KUTTA = [1 / 6, 1 / 3, 1 / 3, 1 / 6]
@@ -107,8 +105,7 @@ export class PNDMScheduler extends AlphaScheduler<ConfigOf<typeof options>> {
     }
     this.history.push(modelOutput)
     if (this.counter === 0) this.stepSample = sample
-    const output = linearCombination(ADAMS_BASHFORTH[this.history.length - 1], this.history.newest(4))
-    return this.transfer(sample, output, timestep, timestep - this.stepSize())
+    return this.transfer(sample, adamsBashforth(this.history), timestep, timestep - this.stepSize())
   }
 
   private stepSize(): number {
