@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     // ONNX Runtime holds a native heap a process: forks keep one file's leftovers out of the next.
     pool: 'forks',
     maxWorkers: 2,

@@ -33,23 +33,49 @@ export class Checkpoint {
    * @throws NotFoundError that names the files looked for.
    */
   static async open(repository: Repository, folder: string, stem: string, variant?: string): Promise<Checkpoint> {
-    const prefix = folder ? `${folder}/` : ''
-    const infix = variant ? `.${variant}` : ''
-    const path = `${prefix}${stem}${infix}.safetensors`
-    const source = await repository.open(path)
-    if (source) return Checkpoint.fromFile(await SafetensorsFile.open(source))
-
-    // Both spellings exist: transformers puts the variant behind the word index, diffusers' older releases before it.
-    for (const index of [`${prefix}${stem}.safetensors.index${infix}.json`, `${path}.index.json`]) {
-      if (!(await repository.open(index))) continue
-      const shards = await openSafetensorsShards(repository, index)
-      const weights = [...shards].map(([name, file]) => weightRef(file.info(name), file.source))
-      return new Checkpoint(index, new Map(weights.map((weight) => [weight.name, weight])))
+    const found = await Checkpoint.find(repository, folder, stem, variant)
+    if (!found) {
+      const expected = `${folder ? `${folder}/` : ''}${stem}${variant ? `.${variant}` : ''}.safetensors`
+      throw new NotFoundError(
+        'checkpoint',
+        `weights are missing: ${repository.name} has no ${expected}, nor an index of shards`,
+      )
     }
-    throw new NotFoundError(
-      'checkpoint',
-      `weights are missing: ${repository.name} has no ${path}, nor an index of shards`,
-    )
+    if (found.endsWith('.json')) {
+      const shards = await openSafetensorsShards(repository, found)
+      const weights = [...shards].map(([name, file]) => weightRef(file.info(name), file.source))
+      return new Checkpoint(found, new Map(weights.map((weight) => [weight.name, weight])))
+    }
+    const source = await repository.open(found)
+    if (!source) throw new NotFoundError('checkpoint', `weights are missing: ${repository.name} has no ${found}`)
+    return Checkpoint.fromFile(await SafetensorsFile.open(source))
+  }
+
+  /**
+   * The path of a component's weights or of their index; a component without the variant is taken plain, as diffusers
+   * does. The arguments are those of {@link Checkpoint.open}.
+   */
+  static async find(
+    repository: Repository,
+    folder: string,
+    stem: string,
+    variant?: string,
+  ): Promise<string | undefined> {
+    const plain = [`${stem}.safetensors`, `${stem}.safetensors.index.json`]
+    const names = variant
+      ? [
+          `${stem}.${variant}.safetensors`,
+          `${stem}.safetensors.index.${variant}.json`,
+          // diffusers' older releases put the variant before the word index.
+          `${stem}.safetensors.${variant}.index.json`,
+          ...plain,
+        ]
+      : plain
+    for (const name of names) {
+      const path = folder ? `${folder}/${name}` : name
+      if (await repository.open(path)) return path
+    }
+    return undefined
   }
 
   /** All tensors of one safetensors file. */

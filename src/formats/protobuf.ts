@@ -27,9 +27,14 @@ export class ProtobufWriter {
       typeof value === 'string' ? utf8.encode(value) : value instanceof ProtobufWriter ? value.finish() : value
     this.varint((field << 3) | 2)
     this.varint(payload.length)
-    this.reserve(payload.length)
-    this.bytes.set(payload, this.length)
-    this.length += payload.length
+    return this.raw(payload)
+  }
+
+  /** Fields that are serialised already. */
+  raw(bytes: Uint8Array): this {
+    this.reserve(bytes.length)
+    this.bytes.set(bytes, this.length)
+    this.length += bytes.length
     return this
   }
 

@@ -8,6 +8,7 @@ import { imageAttention } from '../layers/attention'
 import { activate, conv2d, groupNorm } from '../layers/basic'
 import { downsample, type ResnetOptions, resnetBlock, upsample } from '../layers/resnet'
 import { type AutoencoderKLConfig, parseAutoencoderKLConfig } from './autoencoder-kl-config'
+import type { Autoencoder } from './components'
 import { DiagonalGaussian } from './diagonal-gaussian'
 import { ModelHost, type ModelOptions } from './model'
 import type { Network } from './network'
@@ -18,7 +19,7 @@ const epsilon = 1e-6
  * The autoencoder of Stable Diffusion (diffusers `AutoencoderKL`; Rombach et al. 2022): pictures in [−1, 1] to latents
  * and back. Encoder and decoder are loaded each when it is first needed.
  */
-export class AutoencoderKL {
+export class AutoencoderKL implements Autoencoder {
   private constructor(
     readonly config: AutoencoderKLConfig,
     private readonly encoder: Network,
@@ -73,14 +74,9 @@ export class AutoencoderKL {
     return this.encoder.loaded || this.decoder.loaded
   }
 
-  /** Creates the decoder's session now, instead of with the first picture. */
-  async loadDecoder(signal?: AbortSignal): Promise<void> {
+  /** Creates the decoder's session now; the encoder's waits until a picture comes in. */
+  async load(signal?: AbortSignal): Promise<void> {
     await this.decoder.load(signal)
-  }
-
-  /** Creates the encoder's session now, instead of with the first picture. */
-  async loadEncoder(signal?: AbortSignal): Promise<void> {
-    await this.encoder.load(signal)
   }
 
   /** Releases the weights until they are needed again. */

@@ -6,6 +6,7 @@ import type { Repository } from '../core/file'
 import type { Graph, Value } from '../graph/graph'
 import * as ops from '../graph/ops'
 import { type Activation, activate, embedding, layerNorm, linear, parseActivation } from '../layers/basic'
+import type { TextEncoder } from './components'
 import { ConfigReader, type RawConfig } from './config-reader'
 import { ModelHost, type ModelOptions } from './model'
 import type { Network } from './network'
@@ -61,7 +62,7 @@ export interface CLIPTextOutput {
 }
 
 /** What is common to both CLIP text encoders. */
-class CLIPTextNetwork {
+class CLIPTextNetwork implements TextEncoder {
   constructor(
     readonly config: CLIPTextConfig,
     protected readonly network: Network,

@@ -26,6 +26,21 @@ export class DiagonalGaussian {
     this.logvar = new Tensor('float32', logvar, dims)
   }
 
+  /**
+   * The distribution around latents that an older export has drawn itself: as narrow as there is.
+   *
+   * @param latents - `[batch, channels, h, w]`.
+   */
+  static certain(latents: Tensor): DiagonalGaussian {
+    const [batch, channels, height, width] = latents.dims
+    const plane = latents.size / batch
+    const moments = new Float32Array(2 * latents.size).fill(-30)
+    for (let n = 0; n < batch; n++) {
+      moments.set(float32Data(latents, 'latents').subarray(n * plane, (n + 1) * plane), 2 * n * plane)
+    }
+    return new DiagonalGaussian(new Tensor('float32', moments, [batch, 2 * channels, height, width]))
+  }
+
   /** Draws from the distribution; a list of generators draws one item each. */
   sample(generator: Generator | readonly Generator[]): Tensor {
     const noise = float32Data(randnTensor(this.mean.dims, generator), 'noise')

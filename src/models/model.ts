@@ -75,7 +75,7 @@ export class ModelHost {
   network(name: string, build: (graph: Graph) => void, compute = this.compute): Network {
     const graph = new Graph(name, compute, this.forms)
     build(graph)
-    return new Network(graph.finish(), this.backend, this.session)
+    return new Network(name, graph.finish(), this.backend, this.session)
   }
 }
 
@@ -88,7 +88,8 @@ export async function readConfig(repository: Repository, path: string): Promise<
   return parsed
 }
 
-async function settleDevice(
+/** The device and the element type that options mean. */
+export async function settleDevice(
   backend: Backend,
   { device = 'auto', dtype = 'auto' }: DeviceOptions,
 ): Promise<{ device: Device; compute: ComputeType }> {

@@ -12,14 +12,16 @@ export class Network {
   private running = 0
 
   /**
-   * @param source - The graph and where its weights lie.
+   * @param name - What errors call it, such as `unet`.
+   * @param source - The graph and where its weights lie, or what reads them when they are needed.
    * @param backend - What runs it.
    * @param options - Device, threads and graph optimisation.
    */
   constructor(
-    readonly source: GraphSource,
+    readonly name: string,
+    private readonly source: GraphSource | (() => Promise<GraphSource>),
     private readonly backend: Backend,
-    readonly options: SessionOptions,
+    private readonly options: SessionOptions,
   ) {}
 
   /** Whether the weights are in memory, or on their way. */
@@ -27,16 +29,18 @@ export class Network {
     return this.session !== undefined
   }
 
-  /** Creates the session unless it exists. */
+  /** Creates the session unless it exists. Callers share it, so the signal ends this call's wait alone. */
   async load(signal?: AbortSignal): Promise<Session> {
-    if (this.disposed) throw new StateError(this.source.name, 'was disposed of: load it again')
+    if (this.disposed) throw new StateError(this.name, 'was disposed of: load it again')
     signal?.throwIfAborted()
-    this.session ??= this.backend.createSession(this.source, { ...this.options, signal })
+    this.session ??= this.createSession()
     try {
-      return await this.session
+      const session = await this.session
+      signal?.throwIfAborted()
+      return session
     } catch (error) {
       // A failure is not remembered: the next call tries again.
-      this.session = undefined
+      if (!signal?.aborted) this.session = undefined
       throw error
     }
   }
@@ -60,9 +64,16 @@ export class Network {
     await (await session?.catch(() => undefined))?.dispose()
   }
 
-  /** Releases the weights for good. */
+  /** Releases the weights for good, at the end of the run that is under way. */
   async dispose(): Promise<void> {
     this.disposed = true
-    await this.unload()
+    const session = this.session
+    this.session = undefined
+    await (await session?.catch(() => undefined))?.dispose()
+  }
+
+  private async createSession(): Promise<Session> {
+    const source = typeof this.source === 'function' ? await this.source() : this.source
+    return this.backend.createSession(source, this.options)
   }
 }

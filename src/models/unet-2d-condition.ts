@@ -9,6 +9,7 @@ import { activate, conv2d, embedding, groupNorm, linear } from '../layers/basic'
 import { downsample, resnetBlock, upsample } from '../layers/resnet'
 import { sinusoidalEmbedding, timeEmbedding } from '../layers/time-embedding'
 import { transformer2d } from '../layers/transformer'
+import type { Denoiser } from './components'
 import { ModelHost, type ModelOptions } from './model'
 import type { Network } from './network'
 import { type LevelAttention, parseUNet2DConditionConfig, type UNet2DConditionConfig } from './unet-2d-condition-config'
@@ -33,7 +34,7 @@ export interface UNet2DConditionInput {
  * The denoising network of Stable Diffusion (diffusers `UNet2DConditionModel`; Rombach et al. 2022): latents, a timestep
  * and a text embedding in, the prediction for the latents out.
  */
-export class UNet2DConditionModel {
+export class UNet2DConditionModel implements Denoiser {
   private constructor(
     readonly config: UNet2DConditionConfig,
     private readonly network: Network,

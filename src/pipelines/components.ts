@@ -1,21 +1,13 @@
 import { StateError } from '../core/errors'
-import type { AutoencoderKL } from '../models/autoencoder-kl'
-import type { CLIPTextModel } from '../models/clip-text'
-import type { UNet2DConditionModel } from '../models/unet-2d-condition'
+import type { Autoencoder, Component, Denoiser, TextEncoder } from '../models/components'
 import type { CLIPTokenizer } from '../tokenizers/clip-tokenizer'
 
 /** The parts of a Stable Diffusion pipeline beside its scheduler. */
 export interface StableDiffusionComponents {
   readonly tokenizer: CLIPTokenizer
-  readonly textEncoder: CLIPTextModel
-  readonly unet: UNet2DConditionModel
-  readonly vae: AutoencoderKL
-}
-
-/** What a network offers to its keeper. */
-interface Unloadable {
-  unload(): Promise<void>
-  dispose(): Promise<void>
+  readonly textEncoder: TextEncoder
+  readonly unet: Denoiser
+  readonly vae: Autoencoder
 }
 
 /**
@@ -24,7 +16,7 @@ interface Unloadable {
  */
 export class ComponentSet {
   private owners = 0
-  private readonly users = new Map<Unloadable, number>()
+  private readonly users = new Map<Component, number>()
 
   /**
    * @param components - The networks and the tokenizer.
@@ -50,7 +42,7 @@ export class ComponentSet {
   }
 
   /** Uses a network; without `keepLoaded` its weights leave when the last user is done. */
-  async use<T extends Unloadable, R>(network: T, work: (network: T) => Promise<R>): Promise<R> {
+  async use<T extends Component, R>(network: T, work: (network: T) => Promise<R>): Promise<R> {
     const release = this.hold(network)
     try {
       return await work(network)
@@ -60,7 +52,7 @@ export class ComponentSet {
   }
 
   /** Begins a use, and returns what ends it. */
-  hold(network: Unloadable): () => Promise<void> {
+  hold(network: Component): () => Promise<void> {
     if (this.owners <= 0) throw new StateError('pipeline', 'it was disposed of: load it again')
     this.users.set(network, (this.users.get(network) ?? 0) + 1)
     return async () => {

@@ -1,8 +1,11 @@
+import { Checkpoint } from '../checkpoints/checkpoint'
 import { InvalidArgumentError, NotFoundError, UnsupportedError } from '../core/errors'
 import type { Repository } from '../core/file'
 import { AutoencoderKL } from '../models/autoencoder-kl'
 import { CLIPTextModel } from '../models/clip-text'
+import type { Autoencoder, Denoiser, TextEncoder } from '../models/components'
 import type { RawConfig } from '../models/config-reader'
+import { ExportedAutoencoder, ExportedTextEncoder, ExportedUNet } from '../models/exported-components'
 import { type DeviceOptions, type ModelOptions, readConfig } from '../models/model'
 import { UNet2DConditionModel } from '../models/unet-2d-condition'
 import type { ComputeType, Device } from '../runtime/backend'
@@ -37,18 +40,28 @@ export interface LoadOptions extends RepositoryOptions, Omit<DeviceOptions, 'dev
   /** Instead of the repository's tokenizer. */
   readonly tokenizer?: CLIPTokenizer
   /** Instead of the repository's text encoder. */
-  readonly textEncoder?: CLIPTextModel
+  readonly textEncoder?: TextEncoder
   /** Instead of the repository's UNet. */
-  readonly unet?: UNet2DConditionModel
+  readonly unet?: Denoiser
   /** Instead of the repository's autoencoder. */
-  readonly vae?: AutoencoderKL
+  readonly vae?: Autoencoder
 }
 
 /** A name or folder, or a repository that is open already. */
 export type PipelineSource = string | Repository
 
-/** The pipelines whose repositories hold the same components. */
-const compatible = ['StableDiffusionPipeline', 'StableDiffusionImg2ImgPipeline', 'StableDiffusionInpaintPipeline']
+/** The pipelines whose repositories hold the same components, those of ONNX exporters among them. */
+const compatible = [
+  'StableDiffusionPipeline',
+  'StableDiffusionImg2ImgPipeline',
+  'StableDiffusionInpaintPipeline',
+  'ORTStableDiffusionPipeline',
+  'OnnxStableDiffusionPipeline',
+  'StableDiffusionOnnxPipeline',
+]
+
+/** The names of classes under which exporters list a component. */
+const exported = ['OnnxRuntimeModel', 'ORTTextEncoder', 'ORTUNet', 'ORTVaeEncoder', 'ORTVaeDecoder']
 
 /** Loads the components of a Stable Diffusion 1 or 2 repository. */
 export async function loadStableDiffusion(
@@ -88,14 +101,21 @@ export async function loadStableDiffusion(
   const tokenizer = await load('tokenizer', ['CLIPTokenizer', 'CLIPTokenizerFast'], options.tokenizer, () =>
     CLIPTokenizer.fromRepository(repository),
   )
-  const textEncoder = await load('text_encoder', ['CLIPTextModel'], options.textEncoder, () =>
-    CLIPTextModel.fromPretrained(repository, network('text_encoder', 'textEncoder')),
+  const textEncoder = await load('text_encoder', ['CLIPTextModel', ...exported], options.textEncoder, async () =>
+    (await isExport(repository, 'text_encoder', 'model', options.variant))
+      ? ExportedTextEncoder.open(repository, 'text_encoder', network('text_encoder', 'textEncoder'))
+      : CLIPTextModel.fromPretrained(repository, network('text_encoder', 'textEncoder')),
   )
-  const vae = await load('vae', ['AutoencoderKL'], options.vae, () =>
-    AutoencoderKL.fromPretrained(repository, network('vae', 'vae')),
+  const vaeFolder = index.vae === undefined && index.vae_decoder !== undefined ? 'vae_decoder' : 'vae'
+  const vae = await load(vaeFolder, ['AutoencoderKL', ...exported], options.vae, async () =>
+    (await isExport(repository, 'vae_decoder', 'diffusion_pytorch_model', options.variant))
+      ? ExportedAutoencoder.open(repository, network('', 'vae'))
+      : AutoencoderKL.fromPretrained(repository, network('vae', 'vae')),
   )
-  const unet = await load('unet', ['UNet2DConditionModel'], options.unet, () =>
-    UNet2DConditionModel.fromPretrained(repository, network('unet', 'unet')),
+  const unet = await load('unet', ['UNet2DConditionModel', ...exported], options.unet, async () =>
+    (await isExport(repository, 'unet', 'diffusion_pytorch_model', options.variant))
+      ? ExportedUNet.open(repository, 'unet', network('unet', 'unet'))
+      : UNet2DConditionModel.fromPretrained(repository, network('unet', 'unet')),
   )
   const components = { tokenizer, textEncoder, unet, vae }
   checkFit(className, components)
@@ -130,6 +150,13 @@ function networkOptions(options: LoadOptions, subfolder: string, name: NetworkNa
   return { subfolder, backend, threads, graphOptimization, variant, signal, device, dtype }
 }
 
+/** Whether a component has an ONNX model and no checkpoint. */
+async function isExport(repository: Repository, folder: string, stem: string, variant?: string): Promise<boolean> {
+  const checkpoint = folder === 'vae_decoder' ? 'vae' : folder
+  if (await Checkpoint.find(repository, checkpoint, stem, variant)) return false
+  return (await repository.open(`${folder}/model.onnx`)) !== undefined
+}
+
 function expectComponent(repository: string, index: RawConfig, folder: string, classes: readonly string[]): void {
   const entry = index[folder]
   const name: unknown = Array.isArray(entry) ? entry[1] : undefined
@@ -162,8 +189,9 @@ function checkFit(part: string, { textEncoder, unet, vae }: StableDiffusionCompo
     )
   }
   const { hiddenSize } = textEncoder.config
-  if (unet.config.crossAttentionDim !== hiddenSize) {
-    const got = `${unet.config.crossAttentionDim} channels`
+  const { crossAttentionDim = hiddenSize } = unet.config
+  if (hiddenSize !== undefined && crossAttentionDim !== hiddenSize) {
+    const got = `${crossAttentionDim} channels`
     throw new UnsupportedError(part, `the UNet takes another text embedding: got ${got}, expected ${hiddenSize}`)
   }
 }
@@ -172,7 +200,7 @@ function checkFit(part: string, { textEncoder, unet, vae }: StableDiffusionCompo
 async function loadAll({ textEncoder, unet, vae }: StableDiffusionComponents, signal?: AbortSignal): Promise<void> {
   try {
     await unet.load(signal)
-    await vae.loadDecoder(signal)
+    await vae.load(signal)
     await textEncoder.load(signal)
   } catch (error) {
     // Nothing is left behind in memory by a load that failed or was cancelled.

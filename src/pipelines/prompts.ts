@@ -2,7 +2,7 @@ import type { Tensor } from 'onnxruntime-common'
 import { InvalidArgumentError } from '../core/errors'
 import { concatBatch, expectDims, repeatBatch } from '../core/tensor'
 import { warn } from '../core/warn'
-import type { CLIPTextModel } from '../models/clip-text'
+import type { TextEncoder } from '../models/components'
 import type { CLIPTokenizer } from '../tokenizers/clip-tokenizer'
 
 /** What a pipeline is told to draw. */
@@ -76,7 +76,7 @@ function checkTexts(part: string, option: string, value: unknown): readonly stri
  */
 export async function encodePrompts(
   tokenizer: CLIPTokenizer,
-  textEncoder: CLIPTextModel,
+  textEncoder: TextEncoder,
   { prompts, negativePrompts, count, batch }: Prompts,
   options: PromptOptions & { readonly guided: boolean },
 ): Promise<Tensor> {
@@ -91,7 +91,7 @@ export async function encodePrompts(
   }
   const positive = options.promptEmbeds ?? (await encode(prompts ?? [], options.clipSkip))
   const { hiddenSize } = textEncoder.config
-  expectDims(positive, [count, positive.dims[1], hiddenSize], 'promptEmbeds')
+  expectDims(positive, [count, positive.dims[1], hiddenSize ?? positive.dims[2]], 'promptEmbeds')
   const repeated = repeatBatch(positive, batch / count)
   if (!options.guided) return repeated
   // diffusers skips no layers for the negative prompt.
