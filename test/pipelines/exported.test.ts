@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type FileSource,
   NotFoundError,
+  RawImage,
   type Repository,
   StableDiffusionImg2ImgPipeline,
   StableDiffusionPipeline,
@@ -53,14 +54,10 @@ describe('a repository of ONNX exports', () => {
   })
 
   it('goes from image to image as the checkpoint does', async () => {
-    const options = {
-      ...call,
-      height: undefined,
-      width: undefined,
-      image: fixture('goldens/pipelines/init.png'),
-      strength: 0.6,
-    }
-    const { height: _, width: __, ...img2img } = options
+    const { height, width, ...rest } = call
+    // The exporter fixed the factor 2 of its enlargements: sizes that the network halves with a remainder fail there.
+    const image = (await RawImage.read(fixture('goldens/pipelines/init.png'))).resize(width, height)
+    const img2img = { ...rest, image, strength: 0.6 }
     const [a, b] = [StableDiffusionImg2ImgPipeline.fromPipe(pipe), StableDiffusionImg2ImgPipeline.fromPipe(built)]
     const actual = await a.run({ ...img2img, outputType: 'latent' })
     const expected = await b.run({ ...img2img, outputType: 'latent' })
