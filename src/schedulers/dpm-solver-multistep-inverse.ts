@@ -12,6 +12,16 @@ export class DPMSolverMultistepInverseScheduler extends DPMSolverMultistepSchedu
   static override readonly className = 'DPMSolverMultistepInverseScheduler'
   override readonly scheduleOptions = new Set(['mu'] as const)
 
+  constructor(options?: object, base?: object) {
+    super(options, base)
+    const { algorithmType } = this.config
+    if (algorithmType.startsWith('sde')) {
+      throw this.invalid(
+        `contradictory options: got algorithmType ${algorithmType}, whose fresh noise has no inverse, expected an ODE's`,
+      )
+    }
+  }
+
   protected override schedule(request: ScheduleRequest): Schedule {
     const end = this.firstClipped(this.config.lambdaMinClipped)
     const { timesteps, sigmas } = this.plan(

@@ -60,7 +60,7 @@ export class DPMSolverMultistepScheduler extends LambdaScheduler<ConfigOf<typeof
   protected override schedule(request: ScheduleRequest): Schedule {
     const end = this.firstClipped(this.config.lambdaMinClipped)
     const { timesteps, sigmas } = this.plan(request, solverTimesteps(this.config, request.numInferenceSteps, end))
-    return { timesteps, sigmas: [...sigmas, this.endsAtZero() ? 0 : this.trainingSigmas[0]] }
+    return { timesteps, sigmas: [...sigmas, this.endsAtZero() ? 0 : this.trainedSigma(sigmas)] }
   }
 
   /** Whether the result has no noise left. */

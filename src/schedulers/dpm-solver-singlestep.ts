@@ -57,7 +57,7 @@ export class DPMSolverSinglestepScheduler extends LambdaScheduler<ConfigOf<typeo
     const spacing = { ...this.config, timestepSpacing: 'linspace', stepsOffset: 0 } as const
     const spaced = solverTimesteps(spacing, request.numInferenceSteps, this.firstClipped(lambdaMinClipped))
     const { timesteps, sigmas } = this.plan(request, spaced)
-    return { timesteps, sigmas: [...sigmas, finalSigmasType === 'zero' ? 0 : this.trainingSigmas[0]] }
+    return { timesteps, sigmas: [...sigmas, finalSigmasType === 'zero' ? 0 : this.trainedSigma(sigmas)] }
   }
 
   protected override reset(): void {

@@ -46,6 +46,8 @@ export function exponentialStep(
   to: LogSnrLevel,
 ): ExponentialStep {
   const h = to.lambda - from.lambda
+  // Some schedules end with a noise level twice, or with one that is lower by rounding alone.
+  if (h === 0) return { sample: 1, derivatives: Array.from({ length: order }, () => 0), noise: 0 }
   const midpoint = order === 2 && solverType === 'midpoint'
   const { expm1, exp, sqrt } = Math
   switch (algorithm) {
@@ -62,7 +64,7 @@ export function exponentialStep(
       return {
         sample: (to.sigma / from.sigma) * exp(-h),
         derivatives: derivatives.slice(0, order),
-        noise: to.sigma * sqrt(phi),
+        noise: to.sigma * sqrt(Math.max(phi, 0)),
       }
     }
     case 'dpmsolver': {
@@ -78,7 +80,7 @@ export function exponentialStep(
       return {
         sample: to.alpha / from.alpha,
         derivatives: derivatives.slice(0, order),
-        noise: to.sigma * sqrt(expm1(2 * h)),
+        noise: to.sigma * sqrt(Math.max(expm1(2 * h), 0)),
       }
     }
   }
@@ -106,7 +108,10 @@ export function multistepDerivatives(to: LogSnrLevel, at: readonly LogSnrLevel[]
 export function outputWeights(coefficients: readonly number[], derivatives: readonly (readonly number[])[]): number[] {
   const count = Math.max(...derivatives.map((weights) => weights.length))
   return Array.from({ length: count }, (_, i) =>
-    derivatives.reduce((sum, weights, k) => sum + coefficients[k] * (weights[i] ?? 0), 0),
+    derivatives.reduce(
+      (sum, weights, k) => (coefficients[k] === 0 ? sum : sum + coefficients[k] * (weights[i] ?? 0)),
+      0,
+    ),
   )
 }
 

@@ -16,9 +16,9 @@ const LANES = 8
 /** `torch.linspace` in float32: groups of values count from their first, and those of the second half from the end. */
 export function linspaceFloat32(start: number, end: number, steps: number): Float32Array {
   const [from, to] = [fround(start), fround(end)]
+  if (steps === 1) return Float32Array.of(from)
   const step = fround(fround(to - from) / (steps - 1))
-  const at = (i: number) =>
-    i < Math.floor(steps / 2) || steps === 1 ? fma(step, i, from) : fma(-step, steps - 1 - i, to)
+  const at = (i: number) => (i < Math.floor(steps / 2) ? fma(step, i, from) : fma(-step, steps - 1 - i, to))
   const grouped = steps - (steps % (2 * LANES))
   return Float32Array.from({ length: steps }, (_, i) => {
     if (i >= grouped) return at(i)

@@ -89,6 +89,11 @@ export abstract class LambdaScheduler<C extends LambdaConfig> extends Scheduler<
     return this.trainingSigmas.findLastIndex((sigma) => -Math.log(sigma) >= lambdaMinClipped) + 1
   }
 
+  /** The sigma of the result of DPM-Solver where it is not 0: the training's lowest, unless the run is below it. */
+  protected trainedSigma(sigmas: readonly number[]): number {
+    return Math.min(this.trainingSigmas[0], sigmas[sigmas.length - 1])
+  }
+
   /** The sigma of the result where it is not 0: the training's lowest, or the last one again if it was chosen. */
   protected lowestSigma(sigmas: readonly number[]): number {
     return this.sigmaSchedule ? sigmas[sigmas.length - 1] : this.trainingSigmas[0]

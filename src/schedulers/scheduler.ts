@@ -227,12 +227,15 @@ export abstract class Scheduler<C extends ConfigRecord = ConfigRecord> {
     return Math.min(this.stepIndex ?? this.beginIndex, this.timesteps.length - 1)
   }
 
-  /** Where a timestep stands; of several equal ones the second, so that a run that starts there skips no noise level. */
+  /**
+   * Where a timestep stands. Of several equal ones within a run it is the second, as in diffusers: second-order methods
+   * list a timestep twice, as the end of a step and the start of the next.
+   */
   private searchTimestep(timestep: number): number {
     const first = this.timesteps.indexOf(timestep)
     if (first === -1) throw this.invalid(`not a timestep of the run: got ${timestep}, expected one of timesteps`)
     const second = this.timesteps.indexOf(timestep, first + 1)
-    return second === -1 ? first : second
+    return first === 0 || second === -1 ? first : second
   }
 
   /** Fresh noise of a shape, drawn or given. */

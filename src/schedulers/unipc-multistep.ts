@@ -56,8 +56,8 @@ export class UniPCMultistepScheduler extends LambdaScheduler<ConfigOf<typeof opt
     const stepsLeft = this.timesteps.length - index
     const to = this.levelAt(index + 1)
     const wanted = lowerOrderFinal ? Math.min(solverOrder, stepsLeft) : solverOrder
-    // Where no noise is left λ is infinite, and only the first order has a limit.
-    const order = to.sigma === 0 ? 1 : Math.min(wanted, this.history.length)
+    // Where no noise is left λ is infinite, and where none is taken away it stands still: the first order has a limit.
+    const order = to.sigma === 0 || to.sigma === level.sigma ? 1 : Math.min(wanted, this.history.length)
     this.last = { sample: corrected, order }
     const prevSample = this.predict(index, corrected, order)
     return predictX0 ? { prevSample, predOriginalSample: output } : { prevSample }

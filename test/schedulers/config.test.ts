@@ -136,8 +136,8 @@ describe('a wrong option', () => {
     ['no class', () => schedulerFromConfig({}), 'the config names no class: got _class_name undefined'],
     [
       'an unknown class',
-      () => schedulerFromConfig({ _class_name: 'EulerScheduler' }),
-      /got EulerScheduler, expected one of DDIMScheduler, .* \(closest: EulerDiscreteScheduler\)/,
+      () => schedulerFromConfig({ _class_name: 'EulerDiscretScheduler' }),
+      /got EulerDiscretScheduler, expected one of DDIMScheduler, .* \(closest: EulerDiscreteScheduler\)/,
     ],
   ]
   it.each(cases)('is named: %s', (_, make, message) => {
