@@ -185,7 +185,7 @@ describe('a server in trouble', () => {
 
   it.each([undefined, 0, 500_000])('hangs after %s bytes: given up after the timeout, then resumed', async (after) => {
     serve({ kind: 'hang', after })
-    expectSame(await contents(hub.open(ID, { timeout: 300 }).open(PATH)), BYTES)
+    expectSame(await contents(hub.open(ID, { timeout: 1000 }).open(PATH)), BYTES)
     expect(hub.server.bodies(PATH)).toHaveLength(2)
     if (after) expect(hub.server.bodies(PATH)[1].range).toMatch(/^bytes=[1-9]/)
   })
@@ -198,7 +198,7 @@ describe('a server in trouble', () => {
       if (!String(input).includes('/api/') || asked++ > 0) return fetch(input, init)
       return when === 'before' ? new Promise(() => {}) : new Response(stuck)
     }
-    expectSame(await contents(hub.open(ID, { timeout: 300, fetch: fetch_ }).open(PATH)), BYTES)
+    expectSame(await contents(hub.open(ID, { timeout: 1000, fetch: fetch_ }).open(PATH)), BYTES)
     expect(asked).toBe(3)
   })
 })

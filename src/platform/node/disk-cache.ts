@@ -102,7 +102,7 @@ export class DiskCache implements Cache {
           }
           await this.#link(blob, pointer, isNew)
         },
-        signal,
+        { signal },
       )
     } catch (error) {
       if (!FULL.has(codeOf(error))) throw error

@@ -36,21 +36,23 @@ function pidNamespace(): string {
  * Runs `body` while no other holder of the lock does, in this process or another. Node has no `flock`, so the lock is a
  * file that is created exclusively, holds its owner's process number, and whose modification time its owner renews
  * every two seconds. It is taken over when that process is gone (a `SIGKILL` leaves the file), or, where that cannot be
- * told, when the time was not renewed for 15 seconds as seen by the waiting process's own clock.
+ * told, when the waiting process watched it for 15 seconds and it was not renewed.
  *
  * @param path - The lock's file. Its folder is made.
  * @param body - Is given a function that throws when the lock was taken over, after a sleep of the machine for example:
  *   to be called before what must not happen twice.
+ * @param options - `signal` ends the waiting; `staleAfter` is the time after which a lock that is not renewed is free,
+ *   in milliseconds.
  */
 export async function withFileLock<T>(
   path: string,
   body: (check: () => Promise<void>) => Promise<T>,
-  signal?: AbortSignal,
+  options: { readonly signal?: AbortSignal; readonly staleAfter?: number } = {},
 ): Promise<T> {
   const owner: Owner = { machine, pid: process.pid, id: `${Date.now()}-${process.hrtime.bigint()}-${count++}` }
   const text = JSON.stringify(owner)
   await mkdir(dirname(path), { recursive: true })
-  await acquire(path, text, signal)
+  await acquire(path, text, options.staleAfter ?? STALE, options.signal)
   const check = async () => {
     if ((await read(path)) !== text) {
       throw new RuntimeError('cache', `the lock ${path} was taken over by another process: try again`)
@@ -71,8 +73,9 @@ export async function withFileLock<T>(
   }
 }
 
-async function acquire(path: string, text: string, signal?: AbortSignal): Promise<void> {
-  let seen = { text: '', mtime: 0, since: 0 }
+async function acquire(path: string, text: string, staleAfter: number, signal?: AbortSignal): Promise<void> {
+  // Looks are counted, not the time: a process that was busy or asleep has not seen that nothing happened.
+  let seen = { text: '', mtime: 0, looks: 0 }
   for (;;) {
     signal?.throwIfAborted()
     if (await create(path, text)) return
@@ -82,9 +85,9 @@ async function acquire(path: string, text: string, signal?: AbortSignal): Promis
       () => 0,
     )
     if (holder !== undefined) {
-      const now = performance.now()
-      if (holder !== seen.text || mtime !== seen.mtime) seen = { text: holder, mtime, since: now }
-      if (isGone(holder) || now - seen.since > STALE) {
+      const isSame = holder === seen.text && mtime === seen.mtime
+      seen = { text: holder, mtime, looks: isSame ? seen.looks + 1 : 0 }
+      if (isGone(holder) || seen.looks * POLL > staleAfter) {
         await breakLock(path, holder)
         continue
       }
