@@ -77,6 +77,16 @@ export class OnnxRuntimeNodeBackend implements Backend {
     }
     const ort = await loadOnnxRuntime()
     signal?.throwIfAborted()
+    const failed = (reason: string, cause?: unknown) => {
+      const hint = device === 'cpu' ? '' : `; ${device}: ${advice[device]}`
+      return new RuntimeError(this.name, `${source.name} could not be made ready on ${device}: ${reason}${hint}`, {
+        cause,
+      })
+    }
+    // Left to itself, ONNX Runtime drops a device that its build does not have, and runs on the CPU.
+    const supported = ort.listSupportedBackends().map(({ name }) => name)
+    if (!supported.includes(device))
+      throw failed(`onnxruntime-node has it on other platforms, here ${supported.join(', ')}`)
     const sessionOptions: InferenceSession.SessionOptions = {
       executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
       graphOptimizationLevel: graphOptimization,
@@ -88,11 +98,7 @@ export class OnnxRuntimeNodeBackend implements Backend {
     try {
       session = await ort.InferenceSession.create(source.model, sessionOptions)
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : `${cause}`
-      const hint = device === 'cpu' ? '' : `; ${device}: ${advice[device]}`
-      throw new RuntimeError(this.name, `${source.name} could not be made ready on ${device}: ${reason}${hint}`, {
-        cause,
-      })
+      throw failed(cause instanceof Error ? cause.message : `${cause}`, cause)
     }
     const result = new OnnxRuntimeNodeSession(source.name, session)
     if (signal?.aborted) {
