@@ -48,7 +48,7 @@ export class BrownianTree {
     const [from, to] = [this.timeOf(sigmaFrom), this.timeOf(sigmaTo)]
     const start = this.at(from)
     const end = this.at(to)
-    const scale = 1 / Math.sqrt(Math.abs(to - from))
+    const scale = from === to ? 0 : 1 / Math.sqrt(Math.abs(to - from))
     return float32Tensor(
       this.dims,
       end.map((value, i) => (value - start[i]) * scale),

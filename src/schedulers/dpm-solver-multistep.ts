@@ -2,7 +2,7 @@ import type { Tensor } from 'onnxruntime-common'
 import { linearCombination } from '../core/tensor'
 import { zeroSnrOptions } from './betas'
 import { type ConfigOf, flag, integer, oneOf, real } from './config'
-import { exponentialStep, multistepDerivatives, outputWeights } from './exponential-integrator'
+import { multistepStep } from './exponential-integrator'
 import { History, multistepOrder } from './history'
 import { LambdaScheduler, lambdaOptions } from './lambda-scheduler'
 import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
@@ -80,7 +80,6 @@ export class DPMSolverMultistepScheduler extends LambdaScheduler<ConfigOf<typeof
     const { algorithmType, solverType, solverOrder, lowerOrderFinal, eulerAtFinal } = this.config
     const index = this.indexOf(timestep)
     const from = this.levelAt(index)
-    const to = this.levelAt(index + 1)
     const integratesSample = algorithmType.endsWith('++')
     const converted = integratesSample ? this.toSample(output, sample, from) : this.toNoise(output, sample, from)
     this.history.push(converted)
@@ -89,12 +88,11 @@ export class DPMSolverMultistepScheduler extends LambdaScheduler<ConfigOf<typeof
     const available = Math.min(solverOrder, this.history.length)
     const lowersOrder = lowerOrderFinal && count < 15
     const order = multistepOrder(available, count - index, lowersOrder, eulerAtFinal || this.endsAtZero())
-    const step = exponentialStep(algorithmType, solverType, order, from, to)
     const levels = Array.from({ length: order }, (_, age) => this.levelAt(index - age))
-    const weights = outputWeights(step.derivatives, multistepDerivatives(to, levels, order))
+    const step = multistepStep(algorithmType, solverType, levels, this.levelAt(index + 1))
     const noise = algorithmType.startsWith('sde') ? [this.noise(sample.dims, options)] : []
     const prevSample = linearCombination(
-      [step.sample, ...weights, ...noise.map(() => step.noise)],
+      [step.sample, ...step.outputs, ...noise.map(() => step.noise)],
       [sample, ...this.history.newest(order), ...noise],
     )
     return integratesSample ? { prevSample, predOriginalSample: converted } : { prevSample }

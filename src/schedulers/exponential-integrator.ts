@@ -90,11 +90,11 @@ export function exponentialStep(
  * The derivatives D_0 … D_(order−1) as weights of the newest outputs, from the levels at which they were made, newest
  * first, and the level that the step goes to.
  */
-export function multistepDerivatives(to: LogSnrLevel, at: readonly LogSnrLevel[], order: number): number[][] {
-  if (order === 1) return [[1]]
+function multistepDerivatives(to: LogSnrLevel, at: readonly LogSnrLevel[]): number[][] {
+  if (at.length === 1) return [[1]]
   const h = to.lambda - at[0].lambda
   const r0 = (at[0].lambda - at[1].lambda) / h
-  if (order === 2) return [[1], [1 / r0, -1 / r0]]
+  if (at.length === 2) return [[1], [1 / r0, -1 / r0]]
   const r1 = (at[1].lambda - at[2].lambda) / h
   // First differences between the outputs, then the second difference and the first derivative corrected by it.
   const d10 = [1 / r0, -1 / r0, 0]
@@ -113,6 +113,29 @@ export function outputWeights(coefficients: readonly number[], derivatives: read
       0,
     ),
   )
+}
+
+/** A step as the weights of what it adds up. */
+export interface WeightedStep {
+  readonly sample: number
+  /** Of the outputs, newest first. */
+  readonly outputs: readonly number[]
+  readonly noise: number
+}
+
+/**
+ * A step of a DPM-Solver as a multistep method, of the order that there are levels.
+ *
+ * @param at - The levels at which the outputs were made, newest first: the step begins at the first.
+ */
+export function multistepStep(
+  algorithm: DpmAlgorithm,
+  solverType: DpmSolverType,
+  at: readonly LogSnrLevel[],
+  to: LogSnrLevel,
+): WeightedStep {
+  const { sample, derivatives, noise } = exponentialStep(algorithm, solverType, at.length, at[0], to)
+  return { sample, outputs: outputWeights(derivatives, multistepDerivatives(to, at)), noise }
 }
 
 /**
