@@ -43,6 +43,12 @@ export function real(initial: number, minimum = -Infinity, maximum = Infinity): 
   return { initial, expected: bounded ? `a number from ${minimum} to ${maximum}` : 'a number', accepts }
 }
 
+/** A number above 0. */
+export function positive(initial: number): Option<number> {
+  const accepts = (value: unknown): value is number => typeof value === 'number' && value > 0 && value < Infinity
+  return { initial, expected: 'a number above 0', accepts }
+}
+
 /** An integer from `minimum` to `maximum`. */
 export function integer(initial: number, minimum: number, maximum = Number.MAX_SAFE_INTEGER): Option<number> {
   const accepts = (value: unknown): value is number =>

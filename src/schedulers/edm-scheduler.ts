@@ -1,19 +1,19 @@
 import type { Tensor } from 'onnxruntime-common'
 import { linearCombination } from '../core/tensor'
-import { type ConfigOf, integer, oneOf, real } from './config'
+import { type ConfigOf, integer, oneOf, positive } from './config'
 import { expFloat32, linspaceFloat32 } from './float32'
 import type { NoiseLevel } from './prediction'
 import { Scheduler } from './scheduler'
 
 /** The options that both classes have. */
 export const edmOptions = {
-  sigmaMin: real(0.002, 0),
-  sigmaMax: real(80, 0),
-  sigmaData: real(0.5, 0),
+  sigmaMin: positive(0.002),
+  sigmaMax: positive(80),
+  sigmaData: positive(0.5),
   sigmaSchedule: oneOf(['karras', 'exponential']),
   numTrainTimesteps: integer(1000, 1),
   predictionType: oneOf(['epsilon', 'v_prediction']),
-  rho: real(7, 0),
+  rho: positive(7),
   finalSigmasType: oneOf(['zero', 'sigma_min']),
 }
 
@@ -22,6 +22,14 @@ export const edmOptions = {
  * variance 1 (https://arxiv.org/abs/2206.00364, table 1). Their timesteps are log σ / 4.
  */
 export abstract class EdmScheduler<C extends ConfigOf<typeof edmOptions>> extends Scheduler<C> {
+  constructor(options?: object, base?: object) {
+    super(options, base)
+    const { sigmaMin, sigmaMax } = this.config
+    if (sigmaMin >= sigmaMax) {
+      throw this.invalid(`contradictory options: got sigmaMin ${sigmaMin}, expected one below sigmaMax, ${sigmaMax}`)
+    }
+  }
+
   override get initNoiseSigma(): number {
     return Math.sqrt(this.config.sigmaMax ** 2 + 1)
   }

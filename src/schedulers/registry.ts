@@ -1,5 +1,6 @@
 // Every scheduler, one line each: a class that stands here is exported, found by name and tested.
 
+export { CosineDPMSolverMultistepScheduler } from './cosine-dpm-solver-multistep'
 export { DDIMScheduler } from './ddim'
 export { DDIMInverseScheduler } from './ddim-inverse'
 export { DDPMScheduler } from './ddpm'
@@ -12,6 +13,8 @@ export { EDMDPMSolverMultistepScheduler } from './edm-dpm-solver-multistep'
 export { EDMEulerScheduler } from './edm-euler'
 export { EulerAncestralDiscreteScheduler } from './euler-ancestral-discrete'
 export { EulerDiscreteScheduler } from './euler-discrete'
+export { FlowMatchEulerDiscreteScheduler } from './flow-match-euler-discrete'
+export { FlowMatchHeunDiscreteScheduler } from './flow-match-heun-discrete'
 export { HeunDiscreteScheduler } from './heun-discrete'
 export { IPNDMScheduler } from './ipndm'
 export { KDPM2AncestralDiscreteScheduler } from './kdpm2-ancestral-discrete'
