@@ -1,6 +1,6 @@
 export { Tensor } from 'onnxruntime-common'
 export * from './core/errors'
-export type { FileSource, Repository } from './core/file'
+export type { FileSource, PrefetchOptions, Repository } from './core/file'
 export { bytesSource } from './core/file'
 export {
   type DrawOptions,
@@ -19,6 +19,7 @@ export {
   type TensorInfo,
   writeSafetensors,
 } from './formats/safetensors'
+export * from './hub/errors'
 export type { Mode } from './image/modes'
 export type { ImageInput } from './image/pixels'
 export { type ImageSource, RawImage } from './image/raw-image'

@@ -1,4 +1,5 @@
 import { FormatError, InvalidArgumentError } from './errors'
+import type { ProgressListener } from './progress'
 
 /**
  * Random access to the bytes of one file, wherever they lie: a disk, a browser's storage, memory. The formats read
@@ -24,6 +25,20 @@ export interface Repository {
   readonly name: string
   /** The file at `path`, or `undefined` when there is none. */
   open(path: string): Promise<FileSource | undefined>
+  /** Fetches what a pipeline needs before it is opened, several files at once; absent where nothing is far away. */
+  prefetchPipeline?(options: PrefetchOptions & { readonly components?: readonly string[] }): Promise<unknown>
+  /** Fetches what one model needs before it is opened. */
+  prefetchModel?(options: PrefetchOptions): Promise<unknown>
+}
+
+/** What of a repository is wanted. */
+export interface PrefetchOptions {
+  /** Folder of the pipeline or model. */
+  readonly subfolder?: string
+  /** Variant of the weights, such as `fp16`. */
+  readonly variant?: string
+  readonly onProgress?: ProgressListener
+  readonly signal?: AbortSignal
 }
 
 /**

@@ -54,6 +54,8 @@ export class ModelHost {
     options: ModelOptions,
   ): Promise<ModelHost> {
     const repository = await requireRepository(source, options)
+    // A pipeline has fetched its models already: it hands over the repository itself.
+    if (typeof source === 'string') await repository.prefetchModel?.(options)
     const folder = options.subfolder ?? ''
     const path = folder ? `${folder}/config.json` : 'config.json'
     const config = await readConfig(repository, path)

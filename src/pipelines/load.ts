@@ -79,6 +79,11 @@ export async function loadStableDiffusion(
     )
   }
   const { onProgress, signal, keepLoaded = true } = options
+  await repository.prefetchPipeline?.({
+    ...options,
+    subfolder: undefined,
+    components: wantedComponents(index, options),
+  })
   const names = ['tokenizer', 'textEncoder', 'unet', 'vae', 'scheduler'] as const
   let loaded = 0
   const report = (component: string) => onProgress?.({ kind: 'load', component, loaded, total: names.length })
@@ -136,10 +141,29 @@ export async function openPipeline(
 ): Promise<{ repository: Repository; index: RawConfig }> {
   const root = await requireRepository(source, options)
   const { subfolder } = options
-  const repository = subfolder
-    ? { name: `${root.name}/${subfolder}`, open: (path: string) => root.open(`${subfolder}/${path}`) }
-    : root
+  const repository = subfolder ? below(root, subfolder) : root
   return { repository, index: await readConfig(repository, 'model_index.json') }
+}
+
+/** A folder of a repository as a repository. */
+function below(root: Repository, subfolder: string): Repository {
+  return {
+    name: `${root.name}/${subfolder}`,
+    open: (path) => root.open(`${subfolder}/${path}`),
+    prefetchPipeline: (options) => root.prefetchPipeline?.({ ...options, subfolder }) ?? Promise.resolve(),
+  }
+}
+
+/** The folders of the components that are not given by the caller. */
+function wantedComponents(index: RawConfig, options: LoadOptions): string[] {
+  const given = new Set<string>()
+  if (options.scheduler) given.add('scheduler')
+  if (options.tokenizer) given.add('tokenizer')
+  if (options.textEncoder) given.add('text_encoder')
+  if (options.unet) given.add('unet')
+  if (options.vae) for (const folder of ['vae', 'vae_encoder', 'vae_decoder']) given.add(folder)
+  const folders = ['scheduler', 'tokenizer', 'text_encoder', 'unet', 'vae', 'vae_encoder', 'vae_decoder']
+  return folders.filter((folder) => Array.isArray(index[folder]) && !given.has(folder))
 }
 
 function networkOptions(options: LoadOptions, subfolder: string, name: NetworkName): ModelOptions {
