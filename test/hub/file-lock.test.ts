@@ -108,8 +108,18 @@ describe('a lock', () => {
       await wait(10)
       inside--
     }
-    await Promise.all(Array.from({ length: 6 }, () => withFileLock(path, enter, { staleAfter: 500 })))
+    await Promise.all(Array.from({ length: 12 }, () => withFileLock(path, enter, { staleAfter: 500 })))
     expect(most).toBe(1)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('is taken over although a process was killed while it did so', async () => {
+    path = join(folder, 'a.lock')
+    await writeFile(path, another)
+    await writeFile(`${path}.breaking`, '')
+    const longAgo = new Date(Date.now() - 120_000)
+    await utimes(`${path}.breaking`, longAgo, longAgo)
+    expect(await withFileLock(path, async () => 'mine', { staleAfter: 300 })).toBe('mine')
     expect(await readdir(folder)).toEqual([])
   })
 })

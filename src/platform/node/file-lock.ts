@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs'
-import { link, mkdir, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises'
+import { mkdir, open, readFile, stat, unlink, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,6 +9,8 @@ import { RuntimeError } from '../../core/errors'
 const HEARTBEAT = 2000
 /** A lock whose heartbeat was not seen for so long belongs to nobody any more, in milliseconds. */
 const STALE = 15_000
+/** How old the guard of a removal must be to be left over, in milliseconds. */
+const GUARD_STALE = 60_000
 /** How often a waiting process looks, in milliseconds. */
 const POLL = 100
 
@@ -89,7 +91,6 @@ async function acquire(path: string, text: string, staleAfter: number, signal?: 
       seen = { text: holder, mtime, looks: isSame ? seen.looks + 1 : 0 }
       if (isGone(holder) || seen.looks * POLL > staleAfter) {
         await breakLock(path, holder)
-        continue
       }
     }
     await delay(POLL, undefined, { signal }).catch(() => {})
@@ -137,18 +138,22 @@ function isGone(text: string): boolean {
 }
 
 /**
- * Removes the lock of a holder that is gone. Several processes may try at once: moving it away lets one of them win, and
- * who moved another lock than the one it judged puts it back.
+ * Removes the lock of a holder that is gone. Several processes may have judged so, and one of them may hold the lock by
+ * now: so one at a time looks once more and removes it, guarded by a file of its own.
  */
 async function breakLock(path: string, judged: string): Promise<void> {
-  const aside = `${path}.${process.pid}-${count++}`
-  try {
-    await rename(path, aside)
-  } catch {
+  const guard = `${path}.breaking`
+  if (!(await create(guard, ''))) {
+    // Who was killed within these few microseconds leaves the guard behind.
+    const info = await stat(guard).catch(() => undefined)
+    if (info && Date.now() - info.mtimeMs > GUARD_STALE) await unlink(guard).catch(() => {})
     return
   }
-  if ((await read(aside)) !== judged) await link(aside, path).catch(() => {})
-  await unlink(aside).catch(() => {})
+  try {
+    if ((await read(path)) === judged) await unlink(path)
+  } finally {
+    await unlink(guard).catch(() => {})
+  }
 }
 
 function isCode(error: unknown, code: string): boolean {
