@@ -14,6 +14,10 @@ export interface ScheduleOptions {
   readonly strength?: number
   /** The number of steps that a consistency model was distilled with. */
   readonly originalInferenceSteps?: number
+  /** How many steps an inpainting run goes back at once, to harmonise what it painted with what was there. */
+  readonly jumpLength?: number
+  /** How often it takes the steps between two such places. */
+  readonly jumpNSample?: number
 }
 
 /** What `step` may be told; which of these a class takes is its `stepOptions`. */
@@ -38,7 +42,7 @@ export interface StepOptions {
   readonly order?: number
   /** The picture whose known part stays, of the sample's shape. */
   readonly originalImage?: Tensor
-  /** 1 where `originalImage` is known, 0 where it is to be painted. */
+  /** 1 where `originalImage` is known, 0 where it is to be painted; of the sample's shape, or 1 instead of a dimension. */
   readonly mask?: Tensor
 }
 

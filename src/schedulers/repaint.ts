@@ -1,0 +1,122 @@
+import type { Tensor } from 'onnxruntime-common'
+import { expectDims, float32Data, float32Tensor, linearCombination } from '../core/tensor'
+import { AlphaScheduler } from './alpha-scheduler'
+import { betaOptions, trainingBetas } from './betas'
+import { clip, clippingOptions } from './clipping'
+import { type ConfigOf, oneOf, real } from './config'
+import { levelOfAlphaCumprod, sampleWeights } from './prediction'
+import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
+import { stepRatio } from './timesteps'
+
+const options = {
+  ...betaOptions,
+  predictionType: oneOf(['epsilon']),
+  eta: real(0, 0, 1),
+  clipSample: clippingOptions.clipSample,
+}
+
+/**
+ * Inpainting with a model that was not trained for it: denoises the unknown part, replaces the known part by the picture
+ * at the same noise level, and goes back some steps now and then so that both fit. Corresponds to diffusers'
+ * `RePaintScheduler`; algorithm 1 of https://arxiv.org/abs/2201.09865.
+ *
+ * `setTimesteps` takes `jumpLength` and `jumpNSample` (default 10 each). Every step needs `originalImage`, `mask` and
+ * `generator` or `varianceNoise`. Where a timestep is above the one before, the run goes back: call {@link undoStep}
+ * with the one before instead of the network and `step`.
+ */
+export class RePaintScheduler extends AlphaScheduler<ConfigOf<typeof options>> {
+  static override readonly className = 'RePaintScheduler'
+  static override readonly options = options
+  override readonly stepOptions = new Set(['originalImage', 'mask', 'generator', 'varianceNoise'] as const)
+  override readonly scheduleOptions = new Set(['jumpLength', 'jumpNSample'] as const)
+
+  private readonly betas = trainingBetas(this.config)
+
+  protected override schedule(request: ScheduleRequest): Schedule {
+    const { numInferenceSteps: count, jumpLength = 10, jumpNSample = 10 } = request
+    for (const [name, value] of Object.entries({ jumpLength, jumpNSample })) {
+      if (!Number.isInteger(value) || value < 1) {
+        throw this.invalid(`${name} is out of range: got ${value}, expected an integer of 1 or more`)
+      }
+    }
+    const jumps = new Map<number, number>()
+    for (let step = 0; step < count - jumpLength; step += jumpLength) jumps.set(step, jumpNSample - 1)
+    const steps: number[] = []
+    for (let step = count - 1; step >= 0; step--) {
+      steps.push(step)
+      const left = jumps.get(step) ?? 0
+      if (left === 0) continue
+      jumps.set(step, left - 1)
+      for (let back = 0; back < jumpLength; back++) steps.push(++step)
+    }
+    const ratio = stepRatio(this.name, this.config.numTrainTimesteps, count)
+    return { timesteps: steps.map((step) => step * ratio) }
+  }
+
+  protected override advance(output: Tensor, timestep: number, sample: Tensor, stepOptions: StepOptions): StepResult {
+    const { originalImage, mask, ...noiseSource } = stepOptions
+    if (!originalImage || !mask)
+      throw this.invalid('this step inpaints: got no originalImage or no mask, expected both')
+    expectDims(originalImage, sample.dims, 'originalImage')
+    const previousTimestep = timestep - this.ratio()
+    const alphaCumprod = this.alphaCumprod(timestep)
+    const previous = previousTimestep >= 0 ? this.alphaCumprod(previousTimestep) : 1
+
+    const predicted = linearCombination(sampleWeights('epsilon', levelOfAlphaCumprod(alphaCumprod)), [sample, output])
+    const predOriginalSample = this.config.clipSample ? clip(predicted, 1) : predicted
+
+    // DDIM's formula 12; the same noise serves both parts, as in diffusers.
+    const noise = this.noise(sample.dims, noiseSource)
+    const variance = ((1 - previous) / (1 - alphaCumprod)) * (1 - alphaCumprod / previous)
+    const deviation = timestep > 0 ? this.config.eta * Math.sqrt(variance) : 0
+    const direction = Math.sqrt(Math.max(1 - previous - deviation ** 2, 0))
+    const unknown = linearCombination([Math.sqrt(previous), direction, deviation], [predOriginalSample, output, noise])
+    // Formula 8a; line 5 of the algorithm misprints it.
+    const known = linearCombination([Math.sqrt(previous), Math.sqrt(1 - previous)], [originalImage, noise])
+    return { prevSample: this.blend(mask, known, unknown), predOriginalSample }
+  }
+
+  /**
+   * Goes back one step: adds the noise of the training's steps between two of the run.
+   *
+   * @param sample - `[batch, channels, height, width]`, at the noise level of the timestep after `timestep`.
+   * @param timestep - The timestep that was reached, one of `timesteps`.
+   * @param options - The `generator`, or one for each item.
+   * @returns The sample at the noise level of `timestep`.
+   * @throws InvalidArgumentError if there is no generator.
+   */
+  undoStep(sample: Tensor, timestep: number, { generator }: Pick<StepOptions, 'generator'>): Tensor {
+    let noisier = sample
+    for (const beta of this.betas.subarray(timestep, timestep + this.ratio())) {
+      const noise = this.noise(sample.dims, { generator })
+      noisier = linearCombination([Math.sqrt(1 - beta), Math.sqrt(beta)], [noisier, noise])
+    }
+    return noisier
+  }
+
+  private ratio(): number {
+    return stepRatio(this.name, this.config.numTrainTimesteps, this.numInferenceSteps)
+  }
+
+  /** The known values where the mask is 1, the others where it is 0. */
+  private blend(mask: Tensor, known: Tensor, unknown: Tensor): Tensor {
+    const { dims } = known
+    if (mask.dims.length !== dims.length || mask.dims.some((length, i) => length !== 1 && length !== dims[i])) {
+      throw this.invalid(`mask has the wrong shape: got [${mask.dims.join(', ')}], expected [${dims.join(', ')}]`)
+    }
+    const [m, a, b] = [mask, known, unknown].map((tensor) => float32Data(tensor, 'the mask and the samples'))
+    const result = new Float32Array(a.length)
+    for (let n = 0; n < result.length; n++) {
+      // The place of element n in the mask, where a dimension of 1 repeats.
+      let place = 0
+      for (let axis = 0, rest = n, block = a.length; axis < dims.length; axis++) {
+        block /= dims[axis]
+        const index = Math.floor(rest / block)
+        rest -= index * block
+        place = place * mask.dims[axis] + (mask.dims[axis] === 1 ? 0 : index)
+      }
+      result[n] = m[place] * a[n] + (1 - m[place]) * b[n]
+    }
+    return float32Tensor(dims, result)
+  }
+}
