@@ -5,8 +5,8 @@ import { float32Tensor, sizeOf } from '../core/tensor'
 import { addHashedNormals } from './normal-hash'
 
 /**
- * How often the range is halved. Two times within one of the 4096 leaves are correlated only through its ends, so this
- * is enough for runs of some thousand steps.
+ * How often the range is halved. Two times within one of the 1024 leaves know of each other through its ends only, so
+ * this is enough for runs of some hundred steps.
  */
 const DEPTH = 10
 
@@ -22,10 +22,12 @@ const LEAF_NODES = 2 ** (DEPTH + 1)
  * https://arxiv.org/abs/2001.01328.
  */
 export class BrownianTree {
-  private readonly size: number
   private readonly zero: Float32Array
-  /** The values at the halves on the way to the last time that was asked for: the next one is often near. */
-  private path: { readonly node: number; readonly value: Float32Array }[] = []
+  /**
+   * The values on the way to the last time that was asked for, one a level: the next time is often near, so that most
+   * of its way is known.
+   */
+  private readonly path: { node: number; readonly value: Float32Array }[]
 
   /**
    * @param dims - The shape of the noise, `[batch, …]`.
@@ -39,20 +41,19 @@ export class BrownianTree {
     private readonly sigmaMax: number,
     private readonly seeds: readonly bigint[],
   ) {
-    this.size = sizeOf(dims)
-    this.zero = new Float32Array(this.size)
+    const size = sizeOf(dims)
+    this.zero = new Float32Array(size)
+    this.path = Array.from({ length: DEPTH + 2 }, () => ({ node: -1, value: new Float32Array(size) }))
   }
 
   /** Standard normal noise for the step from one noise level to another: their difference, scaled to variance 1. */
   noise(sigmaFrom: number, sigmaTo: number): Tensor {
     const [from, to] = [this.timeOf(sigmaFrom), this.timeOf(sigmaTo)]
-    const start = this.at(from)
-    const end = this.at(to)
     const scale = from === to ? 0 : 1 / Math.sqrt(Math.abs(to - from))
-    return float32Tensor(
-      this.dims,
-      end.map((value, i) => (value - start[i]) * scale),
-    )
+    const result = this.at(from).slice()
+    const end = this.at(to)
+    for (let i = 0; i < result.length; i++) result[i] = (end[i] - result[i]) * scale
+    return float32Tensor(this.dims, result)
   }
 
   /** log σ as a share of the range. */
@@ -65,7 +66,7 @@ export class BrownianTree {
   private at(time: number): Float32Array {
     if (time === 0) return this.zero
     let low = this.zero
-    let high = this.bridge(0, 1, this.zero, this.zero, 0.5, 1)
+    let high = this.bridge(0, 0, this.zero, this.zero, 0.5, 1)
     let [start, width] = [0, 1]
     if (time === 1) return high
     for (let depth = 1, node = 1; depth <= DEPTH; depth++) {
@@ -87,18 +88,25 @@ export class BrownianTree {
   }
 
   /** A value between two: their mean by `share`, plus noise. Level 0 is the root, whose mean is 0. */
-  private bridge(level: number, node: number, low: Float32Array, high: Float32Array, share: number, variance: number) {
-    const key = level === 0 ? 0 : node
-    const known = this.path[level]
-    if (known?.node === key) return known.value
-    const value = new Float32Array(this.size)
-    const deviation = Math.sqrt(variance)
+  private bridge(
+    level: number,
+    node: number,
+    low: Float32Array,
+    high: Float32Array,
+    share: number,
+    variance: number,
+  ): Float32Array {
+    const step = this.path[level]
+    const { value } = step
+    if (step.node === node) return value
+    step.node = node
     for (let i = 0; i < value.length; i++) value[i] = low[i] + share * (high[i] - low[i])
-    const itemSize = this.size / this.seeds.length
+    const itemSize = value.length / this.seeds.length
     for (const [item, seed] of this.seeds.entries()) {
-      addHashedNormals(value.subarray(item * itemSize, (item + 1) * itemSize), deviation, seed, key)
+      addHashedNormals(value.subarray(item * itemSize, (item + 1) * itemSize), Math.sqrt(variance), seed, node)
     }
-    this.path = [...this.path.slice(0, level), { node: key, value }]
+    // What lies below leans on this value.
+    for (const below of this.path.slice(level + 1)) below.node = -1
     return value
   }
 }

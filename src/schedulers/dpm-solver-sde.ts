@@ -1,9 +1,9 @@
 import type { Tensor } from 'onnxruntime-common'
 import { linearCombination } from '../core/tensor'
 import { ancestralStep } from './ancestral'
-import { betaOptions } from './betas'
+import { evenLatentBetaOptions } from './betas'
 import { BrownianTree, noiseSeeds } from './brownian-tree'
-import { type ConfigOf, integer, optional, real } from './config'
+import { type ConfigOf, integer, optional } from './config'
 import { predictionOptions } from './prediction'
 import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
 import { SigmaScheduler } from './sigma-scheduler'
@@ -11,9 +11,7 @@ import { sigmaScheduleOptions } from './sigmas'
 import { spacingOptions } from './timesteps'
 
 const options = {
-  ...betaOptions,
-  betaStart: real(0.00085, 0, 1),
-  betaEnd: real(0.012, 0, 1),
+  ...evenLatentBetaOptions,
   ...predictionOptions,
   ...sigmaScheduleOptions,
   ...spacingOptions('linspace'),
