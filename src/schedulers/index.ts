@@ -1,4 +1,5 @@
 export { type SchedulerName, schedulerClass, schedulerFromConfig, schedulers } from './from-config'
+export { createScheduler, type NamedScheduler, resolveName, samplerNames, scheduleNames } from './names'
 export * from './registry'
 export type { ScheduleOptions, StepOptions, StepResult } from './run'
 export { Scheduler, type SchedulerClass } from './scheduler'
