@@ -1,7 +1,7 @@
 import type { Tensor } from 'onnxruntime-common'
 import { Generator, randnTensor } from '../../src/core/generator'
 import { float32Tensor } from '../../src/core/tensor'
-import type { Scheduler, StepOptions } from '../../src/schedulers'
+import { RePaintScheduler, type Scheduler, type StepOptions } from '../../src/schedulers'
 
 /** A bounded "network", as that of the goldens. */
 export function toyModel(x: Tensor, t: number): Tensor {
@@ -27,7 +27,12 @@ export function run(scheduler: Scheduler, seed: number | readonly number[] = 7):
   const paint: StepOptions = scheduler.stepOptions.has('originalImage')
     ? { originalImage: float32Tensor(dims, new Float32Array(sample.size).fill(0.3)), mask: halfMask(dims) }
     : {}
-  for (const timestep of scheduler.timesteps) {
+  for (const [index, timestep] of scheduler.timesteps.entries()) {
+    const before = scheduler.timesteps[index - 1]
+    if (scheduler instanceof RePaintScheduler && timestep > before) {
+      sample = scheduler.undoStep(sample, before, { generator })
+      continue
+    }
     const mean = toyModel(scheduler.scaleModelInput(sample, timestep), timestep)
     const output = learnsVariance(scheduler) ? withVariance(mean) : mean
     sample = scheduler.step(output, timestep, sample, { generator, ...paint }).prevSample
