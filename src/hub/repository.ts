@@ -69,8 +69,10 @@ export class HubRepository implements Repository {
     const { cache, signal } = this.#options
     const commit = await this.commit()
     const cached = await cache.open(this.id, commit, path)
+    // A pipeline's index is read before the rest is fetched: on its own it does not make the branch's files complete.
+    const isBeginning = path.endsWith('model_index.json')
     if (cached) {
-      await this.#at.record()
+      if (!isBeginning) await this.#at.record()
       return cached
     }
     const isComplete = this.#complete.has(path.slice(0, path.lastIndexOf('/') + 1))
@@ -81,7 +83,7 @@ export class HubRepository implements Repository {
       return undefined
     }
     await this.#fetch([file], this.#options)
-    await this.#at.record()
+    if (!isBeginning) await this.#at.record()
     return cache.open(this.id, commit, path)
   }
 

@@ -6,7 +6,7 @@ import { HubRepository, type TransferOptions } from './repository'
 import type { Fetch } from './transport'
 
 /** The public Hub. */
-export const HUB_ENDPOINT = 'https://huggingface.co'
+const HUB_ENDPOINT = 'https://huggingface.co'
 
 /** How a repository is found and fetched. */
 export interface RepositoryOptions extends TransferOptions {

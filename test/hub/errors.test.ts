@@ -275,6 +275,8 @@ describe('an update that is broken off', () => {
     })
     hub.server.fault = () => ({ kind: 'reset' })
     const update = hub.open(ID, { update: true, retries: 0 })
+    // As a pipeline does it: it reads the index before it asks for the rest.
+    expect(await update.open('model_index.json')).toBeDefined()
     expect(await failure(update.prefetchPipeline())).toMatchObject({ code: 'ERR_HUB_CONNECTION' })
     expect(await hub.cache.commitOf(ID, 'main')).toBe(before)
     await hub.open(ID, { localFilesOnly: true }).prefetchPipeline()

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { sha256, wait } from './server'
 import { contents, expectSame, noise, tree, useWorkspace } from './workspace'
@@ -19,7 +20,8 @@ afterEach(() => {
 
 /** Starts a process that fetches the file; its exit status comes when it ends. */
 function download(): { child: ChildProcess; ended: Promise<number | null> } {
-  const args = ['--import', 'tsx', 'test/hub/downloader.ts', hub.server.endpoint, hub.folder, ID, PATH]
+  const program = fileURLToPath(new URL('./downloader.ts', import.meta.url))
+  const args = ['--import', 'tsx', program, hub.server.endpoint, hub.folder, ID, PATH]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   children.push(child)
   return { child, ended: once(child, 'exit').then(([code]) => code) }

@@ -191,7 +191,7 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 /** Turns a missing file into `undefined`; any other failure stays one. */
-export function missing(error: unknown): undefined {
+function missing(error: unknown): undefined {
   const code = codeOf(error)
   if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error
 }

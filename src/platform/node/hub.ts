@@ -29,21 +29,21 @@ export async function openRepository(
   options: NodeRepositoryOptions = {},
 ): Promise<Repository | HubRepository> {
   const environment = hubEnvironment()
-  const cache = options.cache ?? diskCache(options.cacheDir, environment)
+  const cache = options.cache ?? diskCache(options.cacheDir)
   return resolveRepository(idOrFolder, { cache, openFolder }, withEnvironment(options, environment))
 }
 
 /** A repository of the Hub, cached on the disk, also when there is a folder of that name. */
 export function openHubRepository(id: string, options: NodeRepositoryOptions = {}): HubRepository {
   const environment = hubEnvironment()
-  const cache = options.cache ?? diskCache(options.cacheDir, environment)
+  const cache = options.cache ?? diskCache(options.cacheDir)
   return hubRepository(id, cache, withEnvironment(options, environment))
 }
 
 /** The disk cache in `cacheDir`, or where the environment says. */
-export function diskCache(cacheDir?: string, environment: HubEnvironment = hubEnvironment()): DiskCache {
+export function diskCache(cacheDir?: string): DiskCache {
   if (cacheDir === '') throw new InvalidArgumentError('cache', 'cacheDir is empty: expected the path of a folder')
-  return new DiskCache(cacheDir ?? environment.cacheDir)
+  return new DiskCache(cacheDir ?? hubEnvironment().cacheDir)
 }
 
 function withEnvironment(options: NodeRepositoryOptions, environment: HubEnvironment): RepositoryOptions {
