@@ -61,6 +61,13 @@ export class RuntimeError extends LatentkitError {
   }
 }
 
+/** The GPU went away: a driver was reset, the system took the device back. What was on it is gone; another run may succeed. */
+export class DeviceLostError extends LatentkitError {
+  constructor(part: string, message: string, options?: ErrorOptions) {
+    super('ERR_DEVICE_LOST', part, message, options)
+  }
+}
+
 /** An object was used in a state that does not allow it: disposed of, or busy with another run. */
 export class StateError extends LatentkitError {
   constructor(part: string, message: string, options?: ErrorOptions) {

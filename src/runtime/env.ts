@@ -33,6 +33,11 @@ export interface Environment {
   openRepository?: (source: string, options: RepositoryOptions) => Promise<Repository>
   /** Files, network and codecs for images. */
   images?: ImagePlatform
+  /**
+   * Where a browser finds the files of onnxruntime-web, when the bundler does not see to it: the address of the folder
+   * that they lie in, or of the `.wasm` and `.mjs` file each. Set it before anything is loaded.
+   */
+  wasmPaths?: string | { readonly wasm?: string | URL; readonly mjs?: string | URL }
 }
 
 /** The one place of global state: what the platform provides. */
