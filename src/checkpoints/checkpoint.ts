@@ -84,6 +84,12 @@ export class Checkpoint {
     return new Checkpoint(file.source.name, new Map(weights.map((weight) => [weight.name, weight])))
   }
 
+  /** The same weights under other names; a name that `rename` does not change stays. */
+  renamed(rename: (name: string) => string): Checkpoint {
+    const weights = [...this.weights.values()].map((weight) => ({ ...weight, name: rename(weight.name) }))
+    return new Checkpoint(this.name, new Map(weights.map((weight) => [weight.name, weight])))
+  }
+
   /** The weight of that name, which then counts as used. */
   take(name: string): WeightRef | undefined {
     this.used.add(name)

@@ -12,6 +12,8 @@ export interface AttentionLayerOptions {
   readonly contextChannels?: number
   /** Whether the query, key and value projections have a bias. */
   readonly bias?: boolean
+  /** The checkpoint may hold the projections as 1×1 convolutions. */
+  readonly orConv1x1?: boolean
   /** Scores and softmax in float32, when the network computes in float16. */
   readonly upcast?: boolean
 }
@@ -24,14 +26,14 @@ export function attention(
   scope: Scope,
   x: Value,
   context: Value | undefined,
-  { channels, heads, contextChannels = channels, bias = false, upcast }: AttentionLayerOptions,
+  { channels, heads, contextChannels = channels, bias = false, orConv1x1, upcast }: AttentionLayerOptions,
 ): Value {
   const source = context ?? x
-  const query = linear(scope.at('to_q'), x, channels, channels, { bias })
-  const key = linear(scope.at('to_k'), source, contextChannels, channels, { bias })
-  const value = linear(scope.at('to_v'), source, contextChannels, channels, { bias })
+  const query = linear(scope.at('to_q'), x, channels, channels, { bias, orConv1x1 })
+  const key = linear(scope.at('to_k'), source, contextChannels, channels, { bias, orConv1x1 })
+  const value = linear(scope.at('to_v'), source, contextChannels, channels, { bias, orConv1x1 })
   const mixed = x.graph.forms.attention(query, key, value, { heads, headDim: channels / heads, upcast })
-  return linear(scope.at('to_out.0'), mixed, channels, channels)
+  return linear(scope.at('to_out.0'), mixed, channels, channels, { orConv1x1 })
 }
 
 /** `[batch, channels, h, w]` as `[batch, h·w, channels]`. */
@@ -52,6 +54,6 @@ export function imageAttention(
   options: { heads: number; groups: number; epsilon: number },
 ): Value {
   const sequence = toSequence(groupNorm(scope.at('group_norm'), x, channels, options.groups, options.epsilon))
-  const mixed = attention(scope, sequence, undefined, { channels, heads: options.heads, bias: true })
+  const mixed = attention(scope, sequence, undefined, { channels, heads: options.heads, bias: true, orConv1x1: true })
   return ops.add(x, toImage(mixed, x))
 }

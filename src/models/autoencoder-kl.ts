@@ -42,7 +42,7 @@ export class AutoencoderKL implements Autoencoder {
     const scope = new Scope(host.checkpoint)
     const encoder = host.network('vae encoder', (graph) => buildEncoder(graph, scope, config), compute)
     const decoder = host.network('vae decoder', (graph) => buildDecoder(graph, scope, config), compute)
-    return new AutoencoderKL(config, encoder, decoder, host.checkpoint.unused())
+    return new AutoencoderKL(config, encoder, decoder, host.unusedWeights())
   }
 
   /** Pixels for one latent: 8 in Stable Diffusion. */

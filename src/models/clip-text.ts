@@ -1,5 +1,4 @@
 import type { Tensor } from 'onnxruntime-common'
-import type { Checkpoint } from '../checkpoints/checkpoint'
 import { Scope } from '../checkpoints/scope'
 import { InvalidArgumentError } from '../core/errors'
 import type { Repository } from '../core/file'
@@ -187,12 +186,8 @@ function buildModel(host: ModelHost, projection: boolean): [CLIPTextConfig, Netw
   const network = host.network('text_encoder', (graph) =>
     buildText(graph, new Scope(host.checkpoint), config, projection),
   )
-  return [config, network, unusedWeights(host.checkpoint)]
-}
-
-/** Older exports store the positions 0, 1, 2 … as a tensor, which says nothing. */
-function unusedWeights(checkpoint: Checkpoint): readonly string[] {
-  return checkpoint.unused().filter((name) => !name.endsWith('embeddings.position_ids'))
+  // Older exports store the positions 0, 1, 2 … as a tensor, which says nothing.
+  return [config, network, host.unusedWeights((name) => name.endsWith('embeddings.position_ids'))]
 }
 
 function buildText(graph: Graph, root: Scope, config: CLIPTextConfig, projection: boolean): void {

@@ -1,6 +1,8 @@
+import { presentAttentionName } from '../checkpoints/attention-names'
 import { Checkpoint } from '../checkpoints/checkpoint'
 import { FormatError, InvalidArgumentError, NotFoundError } from '../core/errors'
 import type { Repository } from '../core/file'
+import { warn } from '../core/warn'
 import { isJsonObject, parseJson } from '../formats/json'
 import { type Forms, formsFor } from '../graph/forms'
 import { Graph } from '../graph/graph'
@@ -66,11 +68,26 @@ export class ModelHost {
         `is of another class: got ${found}, expected ${className}, in ${repository.name}`,
       )
     }
-    const checkpoint = await Checkpoint.open(repository, folder, stem, options.variant)
+    const checkpoint = (await Checkpoint.open(repository, folder, stem, options.variant)).renamed(presentAttentionName)
     const backend = requireBackend(options.backend)
     const { device, compute } = await settleDevice(backend, options)
     const { threads, graphOptimization, forms = formsFor(device) } = options
     return new ModelHost(config, path, checkpoint, backend, { device, threads, graphOptimization }, compute, forms)
+  }
+
+  /**
+   * Names of the tensors that no network has taken; they are warned about, since a checkpoint that holds more than its
+   * config tells may be another model's.
+   *
+   * @param isKnown - Whether a tensor is known to say nothing.
+   */
+  unusedWeights(isKnown: (name: string) => boolean = () => false): readonly string[] {
+    const unused = this.checkpoint.unused().filter((name) => !isKnown(name))
+    if (unused.length > 0) {
+      const listed = unused.length > 4 ? `${unused.slice(0, 4).join(', ')} …` : unused.join(', ')
+      warn('checkpoint', `${this.checkpoint.name} holds ${unused.length} tensors that are not used: ${listed}`)
+    }
+    return unused
   }
 
   /** Builds a network: `build` adds its nodes to an empty graph; `compute` overrides the element type. */

@@ -53,7 +53,7 @@ export class UNet2DConditionModel implements Denoiser {
     const host = await ModelHost.open(source, 'diffusion_pytorch_model', 'UNet2DConditionModel', options)
     const config = parseUNet2DConditionConfig(host.config, host.configName)
     const network = host.network('unet', (graph) => buildUNet(graph, new Scope(host.checkpoint), config))
-    return new UNet2DConditionModel(config, network, host.checkpoint.unused())
+    return new UNet2DConditionModel(config, network, host.unusedWeights())
   }
 
   /** Predicts; returns `sample` `[batch, outChannels, height, width]`. */
