@@ -44,7 +44,13 @@ export class DPMSolverSinglestepScheduler extends LambdaScheduler<ConfigOf<typeo
 
   constructor(given?: object, base?: object) {
     super(given, base)
-    const { algorithmType, finalSigmasType } = this.config
+    const { algorithmType, solverType, solverOrder, finalSigmasType } = this.config
+    if (algorithmType === 'sde-dpmsolver++' && solverType === 'heun' && solverOrder === 3) {
+      throw this.invalid(
+        'contradictory options: got algorithmType sde-dpmsolver++ with solverOrder 3 and solverType heun, whose formula ' +
+          'in diffusers does not converge, expected midpoint',
+      )
+    }
     if (algorithmType === 'dpmsolver' && finalSigmasType === 'zero') {
       throw this.invalid(
         'contradictory options: got algorithmType dpmsolver with finalSigmasType zero, expected sigma_min',

@@ -59,6 +59,7 @@ export function exponentialStep(
     }
     case 'sde-dpmsolver++': {
       const phi = -expm1(-2 * h)
+      // Diffusers has −0.5 in the third coefficient where the expansion has +0.5, so its third order is one of first.
       const first = midpoint ? 0.5 * phi : 1 - phi / (2 * h)
       const derivatives = [phi, first, (phi - 2 * h) / (2 * h) ** 2 - 0.5].map((c) => to.alpha * c)
       return {
