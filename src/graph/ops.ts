@@ -59,9 +59,6 @@ export const slice = (x: Value, start: Value, end: Value, axis: number): Value =
 /** Rows of `table` by int index. */
 export const gather = (table: Value, indices: Value): Value => table.graph.node('Gather', [table, indices])
 
-/** A dimension of length one inserted at `axis`. */
-export const unsqueeze = (x: Value, axis: number): Value => x.graph.node('Unsqueeze', [x, x.graph.int64([axis])])
-
 /** Two-dimensional convolution; `pads` is [top, left, bottom, right]. */
 export const conv = (
   x: Value,

@@ -31,7 +31,7 @@ export interface CLIPTextConfig {
  *
  * @throws UnsupportedError that names the option.
  */
-export function parseCLIPTextConfig(raw: RawConfig, part = 'CLIPTextModel'): CLIPTextConfig {
+function parseCLIPTextConfig(raw: RawConfig, part = 'CLIPTextModel'): CLIPTextConfig {
   const read = new ConfigReader(part, raw)
   const hiddenSize = read.count('hidden_size', 512)
   const heads = read.count('num_attention_heads', 8)
