@@ -3,7 +3,7 @@ import { linearCombination } from '../core/tensor'
 import { type ConfigOf, flag, integer, oneOf } from './config'
 import { History, multistepOrder } from './history'
 import { LambdaScheduler, lambdaOptions } from './lambda-scheduler'
-import { exponentialMoments, lagrangeBasis } from './polynomials'
+import { exponentialWeights } from './polynomials'
 import type { Schedule, ScheduleRequest, StepResult } from './run'
 import { solverTimesteps, spacingOptions } from './timesteps'
 
@@ -55,10 +55,7 @@ export class DEISMultistepScheduler extends LambdaScheduler<ConfigOf<typeof opti
     const outputs = this.history.newest(order)
     // x/α changes by the integral of ε over ρ = σ/α = e^(−λ); ε is a polynomial in u = λ − λ_to.
     const nodes = outputs.map((_, age) => this.levelAt(index - age).lambda - to.lambda)
-    const moments = exponentialMoments(-1, to.lambda - from.lambda, order)
-    const weights = lagrangeBasis(nodes).map(
-      (polynomial) => -to.sigma * polynomial.reduce((sum, c, power) => sum + c * moments[power], 0),
-    )
+    const weights = exponentialWeights(nodes, -1, to.lambda - from.lambda).map((weight) => -to.sigma * weight)
     return { prevSample: linearCombination([to.alpha / from.alpha, ...weights], [sample, ...outputs]) }
   }
 }

@@ -16,11 +16,20 @@ export function lagrangeBasis(nodes: readonly number[]): number[][] {
 }
 
 /** ∫ e^(rate·u) · u^k du from −width to 0, for k from 0 up to `count` − 1, each from the one before by parts. */
-export function exponentialMoments(rate: number, width: number, count: number): number[] {
+function exponentialMoments(rate: number, width: number, count: number): number[] {
   const moments = [-Math.expm1(-rate * width) / rate]
   const start = Math.exp(-rate * width)
   for (let k = 1; k < count; k++) moments.push((-((-width) ** k) * start - k * moments[k - 1]) / rate)
   return moments
+}
+
+/**
+ * ∫ e^(rate·u) · p(u) du from −width to 0 as weights of the values that the polynomial p takes at some nodes: what an
+ * exponential integrator makes of the outputs at those nodes.
+ */
+export function exponentialWeights(nodes: readonly number[], rate: number, width: number): number[] {
+  const moments = exponentialMoments(rate, width, nodes.length)
+  return lagrangeBasis(nodes).map((polynomial) => polynomial.reduce((sum, c, power) => sum + c * moments[power], 0))
 }
 
 /** The solution x of matrix · x = right side, a small system, by elimination with the largest pivot. */

@@ -4,7 +4,7 @@ import { type ConfigOf, flag, integer, type Option, oneOf, optional, real } from
 import type { LogSnrLevel } from './exponential-integrator'
 import { History } from './history'
 import { LambdaScheduler, lambdaOptions } from './lambda-scheduler'
-import { exponentialMoments, lagrangeBasis } from './polynomials'
+import { exponentialWeights } from './polynomials'
 import { levelOfSigma, type NoiseLevel } from './prediction'
 import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
 import { solverTimesteps, spacingOptions } from './timesteps'
@@ -44,12 +44,11 @@ interface LastStep {
   readonly correctorOrder: number
 }
 
-/** What is integrated: a step from one level to another, and how far apart the two outputs of a second order are. */
+/** What is integrated: a step from one level to another. */
 interface Segment {
   readonly from: LogSnrLevel
   readonly to: LogSnrLevel
   readonly tau: number
-  readonly distance: number
 }
 
 /**
@@ -110,23 +109,20 @@ export class SASolverScheduler extends LambdaScheduler<ConfigOf<typeof options>>
   /** The SA-Predictor, a stochastic Adams–Bashforth step. */
   private predict(index: number, sample: Tensor, noise: Tensor, tau: number, order: number): Tensor {
     const levels = Array.from({ length: order }, (_, age) => this.levelAt(index - age))
-    const distance = order === 2 ? levels[0].lambda - levels[1].lambda : Infinity
-    const segment = { from: levels[0], to: this.levelAt(index + 1), tau, distance }
+    const segment = { from: levels[0], to: this.levelAt(index + 1), tau }
     return this.integrate(segment, levels, sample, this.history.newest(order), noise)
   }
 
   /** The SA-Corrector: the step before again, a stochastic Adams–Moulton step with the output at its end. */
   private correct(index: number, { sample, noise, tau, correctorOrder }: LastStep, output: Tensor): Tensor {
     const levels = Array.from({ length: correctorOrder }, (_, age) => this.levelAt(index - age))
-    const [to, from] = [levels[0], this.levelAt(index - 1)]
-    const distance = correctorOrder === 2 ? to.lambda - from.lambda : Infinity
-    const outputs = [output, ...this.history.newest(correctorOrder - 1)]
-    return this.integrate({ from, to, tau, distance }, levels, sample, outputs, noise)
+    const segment = { from: this.levelAt(index - 1), to: levels[0], tau }
+    return this.integrate(segment, levels, sample, [output, ...this.history.newest(correctorOrder - 1)], noise)
   }
 
   /** The exact solution of the SDE for outputs that are a polynomial in λ through those given: equations 14 and 18. */
   private integrate(
-    { from, to, tau, distance }: Segment,
+    { from, to, tau }: Segment,
     levels: readonly LogSnrLevel[],
     sample: Tensor,
     outputs: readonly Tensor[],
@@ -134,19 +130,17 @@ export class SASolverScheduler extends LambdaScheduler<ConfigOf<typeof options>>
   ): Tensor {
     const h = to.lambda - from.lambda
     const rate = 1 + tau ** 2
-    const moments = exponentialMoments(this.integratesSample ? rate : -1, h, levels.length)
     const scale = rate * (this.integratesSample ? to.alpha : -to.sigma)
     const nodes = levels.map(({ lambda }) => lambda - to.lambda)
-    const weights = lagrangeBasis(nodes).map(
-      (polynomial) => scale * polynomial.reduce((sum, c, power) => sum + c * moments[power], 0),
-    )
+    const weights = exponentialWeights(nodes, this.integratesSample ? rate : -1, h).map((weight) => scale * weight)
     if (!this.integratesSample) {
       const ofNoise = tau * to.sigma * Math.sqrt(Math.expm1(2 * h))
       return linearCombination([to.alpha / from.alpha, ...weights, ofNoise], [sample, ...outputs, noise])
     }
-    if (distance < Infinity) {
+    if (levels.length === 2) {
       // Diffusers' addition of order h³ to the second order, which improves pictures of few steps.
-      const shift = (scale * (h ** 2 / 2 - (h * rate + Math.expm1(-rate * h)) / rate ** 2)) / distance
+      const remainder = h ** 2 / 2 - (h * rate + Math.expm1(-rate * h)) / rate ** 2
+      const shift = (scale * remainder) / (levels[0].lambda - levels[1].lambda)
       weights[0] += shift
       weights[1] -= shift
     }
