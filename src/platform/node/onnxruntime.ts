@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import type { InferenceSession, Tensor } from 'onnxruntime-common'
 import { InvalidArgumentError, RuntimeError, StateError } from '../../core/errors'
+import { createQueue, type Queue } from '../../core/queue'
 import type {
   Backend,
   ComputeType,
@@ -12,6 +13,7 @@ import type {
   SessionOptions,
   ValueInfo,
 } from '../../runtime/backend'
+import { ownTensors } from '../../runtime/own-tensors'
 
 type OnnxRuntime = typeof import('onnxruntime-node')
 
@@ -28,6 +30,10 @@ const advice: Record<string, string> = {
   coreml: 'it needs macOS 12 or later',
   cpu: 'see the cause',
 }
+
+/** ONNX Runtime's WebGPU does not stand two sessions that are created or run at the same time. */
+const gpuQueue = createQueue()
+const noQueue: Queue = (work) => work()
 
 let loading: Promise<OnnxRuntime> | undefined
 
@@ -94,13 +100,14 @@ export class OnnxRuntimeNodeBackend implements Backend {
       logSeverityLevel: 3,
       ...(await externalData(source)),
     }
+    const queue = device === 'webgpu' ? gpuQueue : noQueue
     let session: InferenceSession
     try {
-      session = await ort.InferenceSession.create(source.model, sessionOptions)
+      session = await queue(() => ort.InferenceSession.create(source.model, sessionOptions))
     } catch (cause) {
       throw failed(cause instanceof Error ? cause.message : `${cause}`, cause)
     }
-    const result = new OnnxRuntimeNodeSession(source.name, session)
+    const result = new OnnxRuntimeNodeSession(source.name, session, queue)
     if (signal?.aborted) {
       await result.dispose()
       signal.throwIfAborted()
@@ -133,6 +140,7 @@ class OnnxRuntimeNodeSession implements Session {
   constructor(
     private readonly name: string,
     private readonly session: InferenceSession,
+    private readonly queue: Queue,
   ) {
     this.inputs = session.inputMetadata.filter((info) => info.isTensor)
     this.outputs = session.outputMetadata.filter((info) => info.isTensor)
@@ -145,20 +153,19 @@ class OnnxRuntimeNodeSession implements Session {
       throw new InvalidArgumentError(this.name, `inputs are missing: expected ${missing.join(', ')}`)
     this.running++
     try {
-      const outputs = fetches ? await this.session.run(feeds, fetches) : await this.session.run(feeds)
-      return { ...outputs }
+      return ownTensors(await this.queue(() => (fetches ? this.session.run(feeds, fetches) : this.session.run(feeds))))
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : `${cause}`
       throw new RuntimeError(this.name, `the run failed: ${reason}`, { cause })
     } finally {
       this.running--
-      if (this.disposed && this.running === 0) await this.session.release()
+      if (this.disposed && this.running === 0) await this.queue(() => this.session.release())
     }
   }
 
   async dispose(): Promise<void> {
     if (this.disposed) return
     this.disposed = true
-    if (this.running === 0) await this.session.release()
+    if (this.running === 0) await this.queue(() => this.session.release())
   }
 }

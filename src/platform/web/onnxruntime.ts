@@ -1,5 +1,6 @@
-import { type InferenceSession, Tensor } from 'onnxruntime-common'
+import type { InferenceSession, Tensor } from 'onnxruntime-common'
 import { InvalidArgumentError, LatentkitError, RuntimeError, StateError } from '../../core/errors'
+import { createQueue } from '../../core/queue'
 import type {
   Backend,
   ComputeType,
@@ -9,13 +10,16 @@ import type {
   SessionOptions,
   ValueInfo,
 } from '../../runtime/backend'
+import { ownTensors } from '../../runtime/own-tensors'
 import { mountExternalData } from './external-data'
 import { acquireGpu, type Gpu, requestAdapter } from './gpu'
 import { hasJspi, loadOnnxRuntime } from './onnxruntime-module'
-import { inTurn } from './queue'
 
 const PART = 'onnxruntime-web'
 const devices: readonly Device[] = ['webgpu', 'wasm']
+
+/** The WebAssembly module exists once a page, and neither creates nor runs two sessions at once. */
+const inTurn = createQueue()
 
 /** ONNX Runtime in the browser: `webgpu` and `wasm`. The package `onnxruntime-web` is loaded with the first session. */
 export class OnnxRuntimeWebBackend implements Backend {
@@ -142,12 +146,6 @@ class OnnxRuntimeWebSession implements Session {
     this.disposed = true
     await inTurn(() => release(this.opened))
   }
-}
-
-/** The runtime has a copy of the class `Tensor` to itself: its tensors are no instances of the package's. */
-function ownTensors(outputs: InferenceSession.OnnxValueMapType): Record<string, Tensor> {
-  const own = Object.entries(outputs).map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)])
-  return Object.fromEntries(own)
 }
 
 async function release({ session, gpu }: Opened): Promise<void> {
