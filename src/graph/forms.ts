@@ -1,6 +1,6 @@
 import type { Device } from '../runtime/backend'
 import type { Value } from './graph'
-import { add, div, matmul, matmulTransposed, mul, reshape, shapeOf, sigmoid, softmax, transpose } from './ops'
+import { add, concat, div, matmul, matmulTransposed, mul, reshape, shapeOf, sigmoid, softmax, transpose } from './ops'
 
 /** Options of an attention. */
 export interface AttentionOptions {
@@ -99,7 +99,32 @@ export const cpuForms: Forms = {
   },
 }
 
+/**
+ * For WebGPU. A product that takes the weight as it is stored goes straight from the file to the GPU: a transposed weight
+ * is made by the CPU, and in a browser a second copy of the network stays in WebAssembly's memory. The fused attention
+ * does not keep the scores: at 512×512 they alone are a gigabyte.
+ */
+export const webgpuForms: Forms = {
+  ...cpuForms,
+
+  linear(x, weight, bias) {
+    const { graph } = x
+    const rows = graph.node('Flatten', [x], { axis: { int: -1 } })
+    const product = graph.node('Gemm', [rows, weight, bias], { transB: { int: 1 } })
+    return reshape(product, concat([shapeOf(x, 0, -1), graph.int64([-1])], 0))
+  },
+
+  attention(query, key, value, options) {
+    const { graph } = query
+    const isWide = options.upcast && graph.compute === 'fp16'
+    if (options.bias || !isWide) return cpuForms.attention(query, key, value, options)
+    const [q, k, v] = [query, key, value].map((x) => graph.cast(x, 'float'))
+    return graph.cast(cpuForms.attention(q, k, v, options), graph.computeType)
+  },
+}
+
 /** The spelling for a device. */
 export function formsFor(device: Device): Forms {
-  return device === 'cpu' ? cpuForms : standardForms
+  if (device === 'cpu' || device === 'wasm') return cpuForms
+  return device === 'webgpu' ? webgpuForms : standardForms
 }
