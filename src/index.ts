@@ -19,7 +19,18 @@ export {
   type TensorInfo,
   writeSafetensors,
 } from './formats/safetensors'
+export type {
+  BlobWriter,
+  Cache,
+  CachedRepository,
+  CachedRevision,
+  HubFile,
+  VerifiedFile,
+} from './hub/cache'
 export * from './hub/errors'
+export type { ComponentPlan, PipelinePlan, PlanOptions, PlanProblem } from './hub/plan'
+export type { HubRepository, TransferOptions } from './hub/repository'
+export type { Weights } from './hub/weights'
 export type { Mode } from './image/modes'
 export type { ImageInput } from './image/pixels'
 export { type ImageSource, RawImage } from './image/raw-image'
@@ -32,6 +43,7 @@ export {
   CLIPTextModelWithProjection,
   type CLIPTextOutput,
 } from './models/clip-text'
+export type { Autoencoder, Component, Denoiser, TextEncoder } from './models/components'
 export type { DiagonalGaussian } from './models/diagonal-gaussian'
 export type { DeviceOptions, ModelOptions } from './models/model'
 export { type UNet2DConditionInput, UNet2DConditionModel } from './models/unet-2d-condition'
@@ -48,7 +60,7 @@ export { type AnyPipeline, DiffusionPipeline } from './pipelines/diffusion-pipel
 export type { LoadOptions, NetworkName, PerNetwork, PipelineSource } from './pipelines/load'
 export type { PromptOptions } from './pipelines/prompts'
 export { type StableDiffusionOptions, StableDiffusionPipeline } from './pipelines/stable-diffusion'
-export type { PipelineOutput, PipelineStep } from './pipelines/stable-diffusion-base'
+export type { PipelineOutput, PipelineStep, StableDiffusionBase } from './pipelines/stable-diffusion-base'
 export {
   type StableDiffusionImg2ImgOptions,
   StableDiffusionImg2ImgPipeline,

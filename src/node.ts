@@ -4,6 +4,7 @@ import { OnnxRuntimeNodeBackend } from './platform/node/onnxruntime'
 import { env } from './runtime/env'
 
 export * from './index'
+export type { DiskCache } from './platform/node/disk-cache'
 export { localRepository, openFile } from './platform/node/files'
 export { diskCache, type NodeRepositoryOptions, openHubRepository, openRepository } from './platform/node/hub'
 export { OnnxRuntimeNodeBackend } from './platform/node/onnxruntime'

@@ -5,6 +5,7 @@ import { nearest } from '../core/nearest'
 export interface Option<T> {
   readonly initial: T
   readonly expected: string
+  /** Whether the option takes the value. */
   accepts(value: unknown): value is T
   /** Values of other classes under the same name, with the one that stands for them here. */
   readonly replaces?: Readonly<Record<string, T>>
