@@ -83,10 +83,14 @@ export function numbers(
   return { initial, expected: `a list of numbers, each ${each.expected}`, accepts }
 }
 
-/** An option that may be null, which is its default. */
-export function optional<T>(option: Option<T>): Option<T | null> {
+/** An option that may be null, which is its default unless another is given. */
+export function optional<T>(
+  option: Option<T>,
+  initial: T | null = null,
+  replaces?: Readonly<Record<string, T | null>>,
+): Option<T | null> {
   const accepts = (value: unknown): value is T | null => value === null || option.accepts(value)
-  return { initial: null, expected: `${option.expected} or null`, accepts }
+  return { initial, expected: `${option.expected} or null`, accepts, replaces }
 }
 
 /**

@@ -15,7 +15,7 @@ export const consistencyOptions = {
   clipSample: flag(false),
   ...thresholdingOptions,
   ...spacingOptions('leading'),
-  originalInferenceSteps: { ...optional(integer(50, 1)), initial: 50 },
+  originalInferenceSteps: optional(integer(50, 1), 50),
   setAlphaToOne: flag(true),
   timestepScaling: real(10, 0),
 }

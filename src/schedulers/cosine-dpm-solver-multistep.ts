@@ -29,6 +29,7 @@ export class CosineDPMSolverMultistepScheduler extends EdmMultistepScheduler<Con
 
   private tree?: BrownianTree
 
+  /** Forgets the last run's outputs and noise. */
   protected override reset(): void {
     super.reset()
     this.tree = undefined

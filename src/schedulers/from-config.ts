@@ -4,7 +4,7 @@ import * as registry from './registry'
 import type { Scheduler, SchedulerClass } from './scheduler'
 
 /** Every scheduler class by its name. */
-export const schedulers = registry satisfies Record<string, SchedulerClass>
+export const schedulers = { ...registry } satisfies Record<string, SchedulerClass>
 
 /** The name of a scheduler class. */
 export type SchedulerName = keyof typeof schedulers

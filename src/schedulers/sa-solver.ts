@@ -10,7 +10,8 @@ import type { Schedule, ScheduleRequest, StepOptions, StepResult } from './run'
 import { solverTimesteps, spacingOptions } from './timesteps'
 import { varianceOptions } from './variance'
 
-type Tau = (timestep: number) => number
+/** How much fresh noise a timestep gets: 0 none, 1 that of the SDE. */
+export type Tau = (timestep: number) => number
 
 const tauFunction: Option<Tau> = {
   initial: (timestep) => (timestep >= 200 && timestep <= 800 ? 1 : 0),

@@ -4,11 +4,13 @@ import { oneOf, optional } from './config'
 
 /** The option for networks whose output holds the variance after the mean, along the channels. */
 export const varianceOptions = {
-  varianceType: {
-    ...optional(oneOf(['learned', 'learned_range'])),
-    // DDPM's other variances come from the schedule, of which the network's output says nothing.
-    replaces: { fixed_small: null, fixed_small_log: null, fixed_large: null, fixed_large_log: null },
-  },
+  // DDPM's other variances come from the schedule, of which the network's output says nothing.
+  varianceType: optional(oneOf(['learned', 'learned_range']), null, {
+    fixed_small: null,
+    fixed_small_log: null,
+    fixed_large: null,
+    fixed_large_log: null,
+  }),
 }
 
 /** The shape of the output of a network that predicts the variance too: twice the channels. */
