@@ -64,6 +64,8 @@ export interface VerifiedFile {
 export interface Cache {
   /** What errors call it, such as the folder's path. */
   readonly name: string
+  /** How to get room in it, when that is another way than on a disk. */
+  readonly adviceWhenFull?: string
 
   /** The commit that a branch or tag pointed to when it was last recorded. */
   commitOf(repository: string, revision: string): Promise<string | undefined>

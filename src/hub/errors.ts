@@ -95,18 +95,27 @@ export class HubConnectionError extends LatentkitError {
   }
 }
 
-/** The disk cannot hold the file. */
+/** The disk, or what the browser grants the page, cannot hold the file. */
 export class DiskFullError extends LatentkitError {
   /**
    * @param needed - Bytes still to be written.
    * @param free - Bytes that are free, when the system tells.
+   * @param options - `advice`: how to get room in this place.
    */
-  constructor(what: string, place: string, needed: number, free?: number, options?: ErrorOptions) {
+  constructor(
+    what: string,
+    place: string,
+    needed: number,
+    free?: number,
+    options: ErrorOptions & { readonly advice?: string } = {},
+  ) {
+    const { advice = 'Free some space (`latentkit cache rm`), or name another `cacheDir`' } = options
+    const got = free === undefined ? 'a full disk' : `${free} bytes free`
+    const missing = free !== undefined && free < needed ? `, ${needed - free} more` : ''
     super(
       'ERR_HUB_DISK_FULL',
       'hub',
-      `no room for ${what} in ${place}: got ${free === undefined ? 'a full disk' : `${free} bytes free`}, expected ${needed}. ` +
-        'Free some space (`latentkit cache rm`), or name another `cacheDir`',
+      `no room for ${what} in ${place}: got ${got}, expected ${needed}${missing}. ${advice}`,
       options,
     )
   }

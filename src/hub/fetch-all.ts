@@ -60,6 +60,6 @@ async function checkSpace(cache: Cache, repository: string, files: readonly HubF
   const free = await cache.freeBytes()
   if (free !== undefined && needed > free) {
     const what = files.length === 1 ? files[0].path : `${files.length} files of ${repository}`
-    throw new DiskFullError(what, cache.name, needed, free)
+    throw new DiskFullError(what, cache.name, needed, free, { advice: cache.adviceWhenFull })
   }
 }
