@@ -85,6 +85,31 @@ export class Generator {
     copy.source = this.source.clone()
     return copy
   }
+
+  /**
+   * All that decides about the next draws, as `torch.Generator.get_state`: a generator of the same seed and algorithm
+   * goes on from it, also in another thread or after it was stored.
+   */
+  getState(): Float64Array<ArrayBuffer> {
+    return this.source.getState()
+  }
+
+  /**
+   * Goes on from a state.
+   *
+   * @param state - What `getState` of a generator with this seed and algorithm gave.
+   * @throws InvalidArgumentError if it has another length.
+   */
+  setState(state: Float64Array): void {
+    const { length } = this.source.getState()
+    if (state.length !== length) {
+      throw new InvalidArgumentError(
+        'Generator',
+        `not a state of ${this.algorithm}: got ${state.length} numbers, expected ${length}`,
+      )
+    }
+    this.source.setState(state)
+  }
 }
 
 /**

@@ -186,6 +186,16 @@ describe.each(['torch-cpu', 'torch-cuda', 'numpy'] as const)('every algorithm: %
     expect([copy.randn([5]), copy.rand([40]), copy.randn([33])].map(values)).toEqual(next.map(values))
   })
 
+  it('gives its state away, and goes on from it', () => {
+    const generator = new Generator(11, { algorithm })
+    generator.randn([3])
+    const other = new Generator(11, { algorithm })
+    other.setState(structuredClone(generator.getState()))
+    const next = [generator.randn([5]), generator.rand([700]), generator.randn([33])]
+    expect([other.randn([5]), other.rand([700]), other.randn([33])].map(values)).toEqual(next.map(values))
+    expect(() => other.setState(new Float64Array(7))).toThrow(/not a state of .*: got 7 numbers, expected \d+/)
+  })
+
   it('draws normal and uniform numbers', () => {
     const generator = new Generator(1, { algorithm })
     const normal = values(generator.randn([20000]))

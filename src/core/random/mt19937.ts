@@ -34,6 +34,18 @@ export class MersenneTwister {
     return copy
   }
 
+  /** The words of the state, then how many of them are used up. */
+  getState(): number[] {
+    return [...this.state, this.next]
+  }
+
+  /** Goes on from the state at the beginning of these numbers, and returns the numbers after it. */
+  setState(numbers: Float64Array): Float64Array {
+    this.state.set(numbers.subarray(0, SIZE))
+    this.next = numbers[SIZE]
+    return numbers.subarray(SIZE + 1)
+  }
+
   private twist(): void {
     const { state } = this
     for (let i = 0; i < SIZE; i++) {

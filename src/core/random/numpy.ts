@@ -30,6 +30,15 @@ export class NumpySource implements RandomSource {
     return copy
   }
 
+  getState(): Float64Array<ArrayBuffer> {
+    return Float64Array.of(...this.engine.getState(), this.spare ?? Number.NaN)
+  }
+
+  setState(state: Float64Array): void {
+    const [spare] = this.engine.setState(state)
+    this.spare = Number.isNaN(spare) ? undefined : spare
+  }
+
   /** A multiple of 2⁻⁵³ in [0, 1): 27 bits of one number above 26 bits of the next. */
   private uniform53(): number {
     const high = this.engine.uint32() >>> 5

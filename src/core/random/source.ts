@@ -9,4 +9,8 @@ export interface RandomSource {
   fillUniform(out: Draws): void
   /** Another source that will draw what this one will draw. */
   clone(): RandomSource
+  /** All that decides about the next draws, as numbers that float64 holds exactly. */
+  getState(): Float64Array<ArrayBuffer>
+  /** Goes on from such a state. */
+  setState(state: Float64Array): void
 }

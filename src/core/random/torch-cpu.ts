@@ -54,6 +54,15 @@ export class TorchCpuSource implements RandomSource {
     return copy
   }
 
+  getState(): Float64Array<ArrayBuffer> {
+    return Float64Array.of(...this.engine.getState(), this.spare ?? Number.NaN)
+  }
+
+  setState(state: Float64Array): void {
+    const [spare] = this.engine.setState(state)
+    this.spare = Number.isNaN(spare) ? undefined : spare
+  }
+
   /** A multiple of 2⁻⁵³ in [0, 1) from the low bits of a 64-bit number, whose high word is drawn first. */
   private uniform53(): number {
     const high = this.engine.uint32() & 0x1fffff

@@ -43,6 +43,14 @@ export class TorchCudaSource implements RandomSource {
     return copy
   }
 
+  getState(): Float64Array<ArrayBuffer> {
+    return Float64Array.of(this.draw)
+  }
+
+  setState([draw]: Float64Array): void {
+    this.draw = draw
+  }
+
   private fill(out: Draws, transform: (x: number, y: number) => number): void {
     if (out instanceof Float64Array) {
       throw new UnsupportedError('Generator', "got dtype 'float64' for the algorithm 'torch-cuda', expected 'float32'")
