@@ -158,6 +158,16 @@ export abstract class StableDiffusionBase<O extends CallOptions> {
     return { images } as PipelineOutput<T>
   }
 
+  /**
+   * The pictures of latents.
+   *
+   * @param latents - `[pictures, channels, height/8, width/8]`, as `outputType: 'latent'` gives them.
+   */
+  async decodeLatents(latents: Tensor): Promise<RawImage[]> {
+    const decoded = await this.shared.use(this.components.vae, () => this.decode(latents))
+    return RawImage.fromTensor(decoded)
+  }
+
   /** Releases what no other pipeline uses; a second call does nothing. */
   async dispose(): Promise<void> {
     if (this.disposed) return
@@ -188,7 +198,7 @@ export abstract class StableDiffusionBase<O extends CallOptions> {
     guided: boolean,
   ): AsyncGenerator<PipelineStep, Tensor, undefined> {
     const { options, generator, scheduler, prompts } = call
-    const { unet, vae } = this.components
+    const { unet } = this.components
     const { guidanceScale = 7.5, guidanceRescale = 0, eta, onStepEnd, onProgress, signal } = options
     const width = unet.config.timeConditionChannels
     const timestepCond = width ? guidanceEmbedding(guidanceScale - 1, prompts.batch, width) : undefined
@@ -198,9 +208,6 @@ export abstract class StableDiffusionBase<O extends CallOptions> {
       const { sample: prediction } = await unet.run({ sample, timestep, encoderHiddenStates: embeds, timestepCond })
       return guided ? guide(prediction, guidanceScale, guidanceRescale) : prediction
     }
-    const preview = async ({ predOriginalSample, latents }: DenoisingStep) =>
-      RawImage.fromTensor(await this.shared.use(vae, () => this.decode(predOriginalSample ?? latents)))
-
     const release = this.shared.hold(unet)
     try {
       const { latents, timesteps } = start
@@ -210,7 +217,7 @@ export abstract class StableDiffusionBase<O extends CallOptions> {
         const next = await loop.next()
         if (next.done) return next.value
         const step = next.value
-        yield { ...step, preview: () => preview(step) }
+        yield { ...step, preview: () => this.decodeLatents(step.predOriginalSample ?? step.latents) }
       }
     } finally {
       await release()
