@@ -6,7 +6,16 @@ import { env } from './runtime/env'
 export * from './index'
 export { type HttpOptions, httpRepository } from './platform/web/http'
 export { OnnxRuntimeWebBackend } from './platform/web/onnxruntime'
-export { openRepository } from './platform/web/repository'
+export {
+  browserCache,
+  listStored,
+  openRepository,
+  removeStored,
+  type StoredModel,
+  type WebRepositoryOptions,
+} from './platform/web/repository'
+export { persistStorage } from './platform/web/storage'
+export { WebCache } from './platform/web/storage-cache'
 
 env.backend ??= new OnnxRuntimeWebBackend()
 env.images ??= createWebImages()

@@ -2,7 +2,7 @@ import type { FileSource } from '../../core/file'
 import type { BlobWriter, Cache, CachedRepository, HubFile, VerifiedFile } from '../../hub/cache'
 import { ChecksumMismatchError, DiskFullError } from '../../hub/errors'
 import { checkPath, checkRepositoryId, checkRevision } from '../../hub/names'
-import { freeBytes, persistStorage, type Store } from './storage'
+import { freeBytes, persistOnce, type Store } from './storage'
 import { StoredBlob } from './storage-blob'
 import { commitIn, readIndex, updateIndex } from './storage-index'
 import { listRepositories, removeRepository, verifyRepositories } from './storage-inventory'
@@ -16,7 +16,6 @@ const ADVICE = 'Remove models that you no longer need, or give the browser more 
 export class WebCache implements Cache {
   readonly name: string
   readonly adviceWhenFull = ADVICE
-  private asked?: Promise<boolean>
 
   constructor(private readonly place: Store) {
     this.name = place.name
@@ -64,7 +63,7 @@ export class WebCache implements Cache {
     const name = `${file.path} of ${repository}`
     signal?.throwIfAborted()
     if (await this.open(repository, commit, file.path)) return
-    this.asked ??= persistStorage()
+    void persistOnce()
     const { hash, size, path } = file
     try {
       await withLock(

@@ -66,3 +66,11 @@ export async function persistStorage(): Promise<boolean> {
   if (await storage?.persisted?.().catch(() => false)) return true
   return (await storage?.persist?.().catch(() => false)) ?? false
 }
+
+let asked: Promise<boolean> | undefined
+
+/** {@link persistStorage}, at the first call. */
+export function persistOnce(): Promise<boolean> {
+  asked ??= persistStorage()
+  return asked
+}
