@@ -1,7 +1,7 @@
 import type { HubFile } from './cache'
 import { FileChangedError } from './errors'
 import { TransientError } from './retry'
-import { asTransient, type Transport } from './transport'
+import type { Transport } from './transport'
 import type { Watchdog } from './watchdog'
 
 /**
@@ -37,17 +37,8 @@ export async function plainBody(
   if (start > offset || response.body === null) {
     return refuse(new TransientError(`the answer begins at byte ${start} instead of ${offset}`))
   }
-  return skip(readBody(response.body, watchdog), offset - start)
-}
-
-/** The pieces of a body; a break of the line counts as transient. */
-export async function* readBody(body: ReadableStream<Uint8Array>, watchdog: Watchdog): AsyncGenerator<Uint8Array> {
-  try {
-    yield* watchdog.read(body)
-  } catch (error) {
-    watchdog.signal.throwIfAborted()
-    throw asTransient(error)
-  }
+  const pieces = watchdog.read(response.body)
+  return start < offset ? skip(pieces, offset - start) : pieces
 }
 
 /** Where an answer begins in the file, and the file's size if it says so. A server may give all when asked for a part. */

@@ -9,6 +9,17 @@ export class TransientError extends Error {
   }
 }
 
+/** A failure of the line as a {@link TransientError}, with what its causes say. */
+export function asTransient(error: unknown): TransientError {
+  if (error instanceof TransientError) return error
+  const messages: string[] = []
+  for (let cause: unknown = error; cause !== undefined && messages.length < 4; ) {
+    messages.push(cause instanceof Error ? cause.message : String(cause))
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  return new TransientError(messages.filter(Boolean).join(': '), { cause: error })
+}
+
 /** How often and how patiently a request is made again. */
 export interface RetryPolicy {
   /** Attempts after the first one. */

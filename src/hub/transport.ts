@@ -1,7 +1,7 @@
 import { HubConnectionError, UntrustedAnswerError } from './errors'
 import { isBlobHash } from './names'
 import { type RequestContext, refusal } from './refusals'
-import { delay, type RetryPolicy, retryWait, TransientError } from './retry'
+import { asTransient, delay, type RetryPolicy, retryWait, TransientError } from './retry'
 import { Watchdog } from './watchdog'
 
 /** The `fetch` of the platform, or one that goes through a proxy, adds headers or counts. */
@@ -123,17 +123,6 @@ export class Transport {
   }
 }
 
-/** A failure of the line as a {@link TransientError}, with what its causes say. */
-export function asTransient(error: unknown): TransientError {
-  if (error instanceof TransientError) return error
-  const messages: string[] = []
-  for (let cause: unknown = error; cause !== undefined && messages.length < 4; ) {
-    messages.push(cause instanceof Error ? cause.message : String(cause))
-    cause = cause instanceof Error ? cause.cause : undefined
-  }
-  return new TransientError(messages.filter(Boolean).join(': '), { cause: error })
-}
-
 async function readWhole(
   response: Response,
   context: RequestContext,
@@ -141,18 +130,13 @@ async function readWhole(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = []
   let size = 0
-  try {
-    if (response.body) {
-      for await (const part of watchdog.read(response.body)) {
-        parts.push(part)
-        size += part.byteLength
-        if (size > MAX_ANSWER)
-          throw new UntrustedAnswerError(context.repository, `it was longer than ${MAX_ANSWER} bytes`)
-      }
+  if (response.body) {
+    for await (const part of watchdog.read(response.body)) {
+      parts.push(part)
+      size += part.byteLength
+      if (size > MAX_ANSWER)
+        throw new UntrustedAnswerError(context.repository, `it was longer than ${MAX_ANSWER} bytes`)
     }
-  } catch (error) {
-    watchdog.signal.throwIfAborted()
-    throw error instanceof UntrustedAnswerError ? error : asTransient(error)
   }
   const bytes = new Uint8Array(size)
   let offset = 0

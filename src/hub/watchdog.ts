@@ -1,4 +1,4 @@
-import { TransientError } from './retry'
+import { asTransient, TransientError } from './retry'
 
 /**
  * Aborts an attempt in which nothing happens for too long, or whose caller gives up. `signal` goes into the requests of
@@ -9,7 +9,7 @@ export class Watchdog {
   readonly #timeout: number
   readonly #parent?: AbortSignal
   #timer: ReturnType<typeof setTimeout> | undefined
-  #stopped = false
+  #touched = 0
   readonly #onAbort = () => this.#controller.abort(this.#parent?.reason)
 
   /**
@@ -22,6 +22,7 @@ export class Watchdog {
     if (parent?.aborted) this.#onAbort()
     else parent?.addEventListener('abort', this.#onAbort, { once: true })
     this.touch()
+    this.#watch(timeout)
   }
 
   get signal(): AbortSignal {
@@ -30,18 +31,22 @@ export class Watchdog {
 
   /** Something happened: the time starts again. */
   touch(): void {
-    clearTimeout(this.#timer)
-    if (this.#stopped) return
-    this.#timer = setTimeout(() => {
-      this.#controller.abort(new TransientError(`nothing arrived for ${this.#timeout / 1000} s`))
-    }, this.#timeout)
+    this.#touched = performance.now()
   }
 
   /** The attempt is over. */
   stop(): void {
-    this.#stopped = true
     clearTimeout(this.#timer)
     this.#parent?.removeEventListener('abort', this.#onAbort)
+  }
+
+  /** Looks again when the time would be over if nothing happened: bytes come too often to set a timer for each. */
+  #watch(wait: number): void {
+    this.#timer = setTimeout(() => {
+      const left = this.#touched + this.#timeout - performance.now()
+      if (left > 0) this.#watch(left)
+      else this.#controller.abort(new TransientError(`nothing arrived for ${this.#timeout / 1000} s`))
+    }, wait)
   }
 
   /** The promise's result, unless the watch aborts first: also for a `fetch` that does not heed its signal. */
@@ -58,6 +63,8 @@ export class Watchdog {
   /**
    * The bytes of a body, piece by piece, each one resetting the watch. The body is cancelled when the reader stops
    * early, and when the watch aborts.
+   *
+   * @throws TransientError when the line breaks.
    */
   async *read(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     const reader = body.getReader()
@@ -66,14 +73,24 @@ export class Watchdog {
     }
     this.signal.addEventListener('abort', cancel, { once: true })
     try {
-      for (;;) {
-        const { done, value } = await reader.read()
+      // The next piece is asked for before this one is worked on, so that it arrives meanwhile.
+      const ask = () => {
+        const answer = reader.read()
+        answer.catch(() => {})
+        return answer
+      }
+      for (let next = ask(); ; ) {
+        const { done, value } = await next
         this.signal.throwIfAborted()
         if (done) return
         this.touch()
+        next = ask()
         yield value
         this.touch()
       }
+    } catch (error) {
+      this.signal.throwIfAborted()
+      throw asTransient(error)
     } finally {
       this.signal.removeEventListener('abort', cancel)
       cancel()

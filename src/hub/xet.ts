@@ -1,8 +1,7 @@
-import { readBody } from './body'
 import type { HubFile } from './cache'
 import { FileChangedError } from './errors'
-import { TransientError } from './retry'
-import { asTransient, type Fetch, type Transport } from './transport'
+import { asTransient, TransientError } from './retry'
+import type { Fetch, Transport } from './transport'
 import type { Watchdog } from './watchdog'
 
 /** What one download may hold in memory of chunks that are not yet in order. */
@@ -39,7 +38,7 @@ export async function xetBody(
     const parallelDownloads = { maxInFlightBytes: MAX_IN_FLIGHT }
     const blob = await watchdog.race(downloadFile({ ...place, downloadInfo, parallelDownloads }))
     if (blob === null) throw new TransientError('xet storage does not have the file')
-    return readBody(blob.slice(offset).stream(), watchdog)
+    return watchdog.read(blob.slice(offset).stream())
   } catch (error) {
     watchdog.signal.throwIfAborted()
     throw error instanceof FileChangedError ? error : asTransient(error)

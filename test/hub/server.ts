@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -38,6 +39,9 @@ export interface SeenRequest {
 export interface ServedFile {
   readonly path: string
   readonly bytes: Uint8Array
+  /** Their SHA-256, and git's SHA-1 of them. */
+  readonly sha256: string
+  readonly gitSha1: string
   /** In LFS: named by its SHA-256 and served by the other host. */
   readonly lfs: boolean
   /** In xet storage as well. */
@@ -72,8 +76,8 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 /** The hash by which the Hub and the cache name a file. */
-export function hashOf(file: Pick<ServedFile, 'bytes' | 'lfs'>): string {
-  return file.lfs ? sha256(file.bytes) : gitSha1(file.bytes)
+export function hashOf(file: Pick<ServedFile, 'sha256' | 'gitSha1' | 'lfs'>): string {
+  return file.lfs ? file.sha256 : file.gitSha1
 }
 
 /** All files below a folder, by path. */
@@ -135,7 +139,8 @@ export class HubServer {
     const served = Object.entries(files).map(([path, content]): ServedFile => {
       const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
       const lfs = bytes.length >= 10_000
-      return { path, bytes, lfs, xet: lfs && options.xet === true, listed: options.listed?.[path] }
+      const xet = lfs && options.xet === true
+      return { path, bytes, sha256: sha256(bytes), gitSha1: gitSha1(bytes), lfs, xet, listed: options.listed?.[path] }
     })
     const hash = createHash('sha1').update(id)
     for (const file of served) hash.update(`${file.path} ${hashOf(file)}\n`)
@@ -264,7 +269,7 @@ export class HubServer {
       return
     }
     if (file.xet && request.headers.accept?.includes('application/vnd.xet-fileinfo+json')) {
-      const hash = sha256(file.bytes)
+      const hash = file.sha256
       const auth = `${this.endpoint}/api/models/${id}/xet-read-token/${commit.hash}`
       response.writeHead(200, {
         ...headers,
@@ -278,7 +283,7 @@ export class HubServer {
       return
     }
     if (file.lfs) {
-      const location = `${this.cdn}/blob/${sha256(file.bytes)}?signature=1&path=${encodeURIComponent(file.path)}`
+      const location = `${this.cdn}/blob/${file.sha256}?signature=1&path=${encodeURIComponent(file.path)}`
       headers['x-linked-etag'] = `"${hashOf(file)}"`
       headers['x-linked-size'] = String(file.bytes.length)
       response.writeHead(302, { ...headers, location }).end()
@@ -291,7 +296,7 @@ export class HubServer {
     const url = new URL(request.url ?? '', this.cdn)
     const all = [...this.#repositories.values()].flat().flatMap((commit) => commit.files)
     if (await xetRoutes(url, request, response, all, (file) => this.#see('cdn', request, file))) return
-    const file = all.find(({ bytes }) => url.pathname === `/blob/${sha256(bytes)}`)
+    const file = all.find((file) => url.pathname === `/blob/${file.sha256}`)
     const seen = this.#see('cdn', request, file && (url.searchParams.get('path') ?? file.path))
     if (file === undefined || request.headers.authorization !== undefined) {
       response.writeHead(file ? 400 : 404).end()
@@ -337,6 +342,12 @@ export class HubServer {
       response.useChunkedEncodingByDefault = false
     }
     response.writeHead(first === undefined ? 200 : 206, headers)
+    if (fault === undefined) {
+      response.end(body)
+      await once(response, 'close')
+      seen.sent += response.writableFinished ? body.length : 0
+      return
+    }
     const end = fault?.kind === 'cut' || fault?.kind === 'hang' ? (fault.after ?? 0) : body.length
     const rate = fault?.kind === 'slow' ? fault.bytesPerSecond : undefined
     for (let offset = 0; offset < end && !response.destroyed; ) {
@@ -365,16 +376,17 @@ export class HubServer {
   }
 }
 
-function listEntry({ path, bytes, lfs, xet, listed }: ServedFile): object {
+function listEntry(file: ServedFile): object {
+  const { path, bytes, lfs, xet, listed } = file
   const size = listed?.size ?? bytes.length
-  const hash = listed?.oid ?? hashOf({ bytes, lfs })
+  const hash = listed?.oid ?? hashOf(file)
   return {
     type: 'file',
     path: listed?.path ?? path,
     size,
-    oid: lfs ? gitSha1(bytes) : hash,
+    oid: lfs ? file.gitSha1 : hash,
     ...(lfs && { lfs: { oid: hash, size, pointerSize: 134 } }),
-    ...(xet && { xetHash: sha256(bytes) }),
+    ...(xet && { xetHash: file.sha256 }),
   }
 }
 

@@ -19,7 +19,7 @@ export async function xetRoutes(
   see: (file: string) => SeenRequest,
 ): Promise<boolean> {
   const [, kind, hash, number] = /^\/(v2\/reconstructions|xorb)\/([0-9a-f]{64})(?:\/(\d+))?$/.exec(url.pathname) ?? []
-  const file = files.find(({ xet, bytes }) => xet && hashOf(bytes) === hash)
+  const file = files.find((candidate) => candidate.xet && candidate.sha256 === hash)
   if (file === undefined) return false
   const [, from] = /^bytes=(\d+)-/.exec(request.headers.range ?? '') ?? []
   if (kind === 'xorb') {

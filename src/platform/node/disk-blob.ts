@@ -5,8 +5,10 @@ import type { BlobWriter, HubFile } from '../../hub/cache'
 import { ChecksumMismatchError } from '../../hub/errors'
 import { blobHash, type CreateHash, type Hash } from '../../hub/hash'
 
-/** How many bytes go to the disk in one call: while they do, the next ones arrive. */
+/** How many bytes go to the disk in one call. */
 const BATCH = 2 ** 20
+/** How many bytes may wait for the disk while the next ones arrive. */
+const MAX_WAITING = 8 * 2 ** 20
 
 /** Node's hashes, as the hub takes them. */
 export const nodeHash: CreateHash = (algorithm) => {
@@ -28,6 +30,7 @@ export class DiskBlob implements BlobWriter {
   #offset = 0
   #batch: Uint8Array[] = []
   #batchSize = 0
+  #waiting = 0
   #writing: Promise<void> = Promise.resolve()
 
   private constructor(handle: FileHandle, file: HubFile, name: string) {
@@ -66,7 +69,8 @@ export class DiskBlob implements BlobWriter {
     this.#offset += bytes.byteLength
     this.#batch.push(bytes)
     this.#batchSize += bytes.byteLength
-    if (this.#batchSize >= BATCH) await this.#flush()
+    if (this.#batchSize >= BATCH) this.#flush()
+    if (this.#waiting > MAX_WAITING) await this.#writing
   }
 
   async restart(): Promise<void> {
@@ -80,7 +84,7 @@ export class DiskBlob implements BlobWriter {
 
   /** Writes what is left and compares size and hash. */
   async finish(): Promise<void> {
-    await this.#flush()
+    this.#flush()
     await this.#writing
     const { size, hash } = this.#file
     const onDisk = (await this.#handle.stat()).size
@@ -92,7 +96,7 @@ export class DiskBlob implements BlobWriter {
   /** Ends the writing; what was accepted is on the disk as far as it could be written. */
   async close(): Promise<void> {
     try {
-      await this.#flush()
+      this.#flush()
       await this.#writing
     } finally {
       await this.#handle.close()
@@ -111,16 +115,22 @@ export class DiskBlob implements BlobWriter {
     }
   }
 
-  /** Starts to write the batch, once the one before is written. */
-  async #flush(): Promise<void> {
-    await this.#writing
+  /**
+   * Lets the batch be written after those before it: in order, so that what is there is always a beginning of the file.
+   */
+  #flush(): void {
     const batch = this.#batch
-    const position = this.#offset - this.#batchSize
+    const size = this.#batchSize
+    const position = this.#offset - size
+    if (size === 0) return
     this.#batch = []
     this.#batchSize = 0
-    if (batch.length === 0) return
-    this.#writing = this.#writeAll(batch, position)
-    // Awaited by the next call, which may come after it failed.
+    this.#waiting += size
+    this.#writing = this.#writing.then(async () => {
+      await this.#writeAll(batch, position)
+      this.#waiting -= size
+    })
+    // A failure shows when it is awaited: after it, bytes only wait, so that is soon.
     this.#writing.catch(() => {})
   }
 
