@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { addCache } from './cache'
+import { addDownload } from './download'
 import { addImg2Img } from './img2img'
 import { version } from './package'
 import { EXIT_USAGE } from './perform'
@@ -15,6 +17,8 @@ const program = new Command('latentkit')
 
 addTxt2Img(program)
 addImg2Img(program)
+addDownload(program)
+addCache(program)
 
 try {
   await program.parseAsync()

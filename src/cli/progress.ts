@@ -71,8 +71,9 @@ function createBar(stream: NodeJS.WriteStream): cliProgress.SingleBar {
   return new cliProgress.SingleBar({ stream, format, clearOnComplete: true, hideCursor: true })
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`
+/** A size for people: `1.2 MB`, `3.44 GB`. */
+export function megabytes(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`
 }
 
 /** A time for people: `1.2 s`, `34 s`, `2 min 5 s`, `1 h 4 min`. */
