@@ -32,7 +32,7 @@ function betaFraction(x: number, a: number, b: number): number {
 }
 
 /** The distribution function of the beta distribution: the chance of a value below `x`, for `x` in [0, 1]. */
-export function betaCdf(x: number, a: number, b: number): number {
+function betaCdf(x: number, a: number, b: number): number {
   if (x <= 0) return 0
   if (x >= 1) return 1
   const logFront = logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x)

@@ -4,7 +4,7 @@ import { float32Tensor } from '../../src/core/tensor'
 import { RePaintScheduler, type Scheduler, type StepOptions } from '../../src/schedulers'
 
 /** A bounded "network", as that of the goldens. */
-export function toyModel(x: Tensor, t: number): Tensor {
+function toyModel(x: Tensor, t: number): Tensor {
   const data = x.data as Float32Array
   return float32Tensor(
     x.dims,
