@@ -51,15 +51,24 @@ export function isJsonObject(value: unknown): value is Readonly<Record<string, u
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Python writes the infinities and NaN as words, which JSON does not have: as numbers that it has, NaN as null. */
+function withoutWords(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|(-?)Infinity|NaN/g, (found, sign?: string) => {
+    if (found.startsWith('"')) return found
+    return found === 'NaN' ? 'null' : `${sign}1e999`
+  })
+}
+
 /**
  * Parses JSON strictly: valid UTF-8, no byte order mark, no key twice in one object, no absurd nesting.
  *
  * @param bytes - The file's bytes.
  * @param part - The part of latentkit that reads, for the message.
  * @param what - What the message calls the file.
+ * @param dialect - `python` also takes `Infinity`, `-Infinity` and `NaN` (as null), which Python's configs have.
  * @throws FormatError when any of that does not hold.
  */
-export function parseJson(bytes: Uint8Array, part: string, what: string): unknown {
+export function parseJson(bytes: Uint8Array, part: string, what: string, dialect: 'json' | 'python' = 'json'): unknown {
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
@@ -68,7 +77,7 @@ export function parseJson(bytes: Uint8Array, part: string, what: string): unknow
   }
   try {
     checkStructure(text)
-    return JSON.parse(text)
+    return JSON.parse(dialect === 'python' ? withoutWords(text) : text)
   } catch (cause) {
     throw new FormatError(part, `${what} is not valid JSON: ${cause instanceof Error ? cause.message : cause}`, {
       cause,

@@ -102,7 +102,7 @@ export class ModelHost {
 export async function readConfig(repository: Repository, path: string): Promise<RawConfig> {
   const file = await repository.open(path)
   if (!file) throw new NotFoundError('config', `a file is missing: ${repository.name} has no ${path}`)
-  const parsed = parseJson(await file.read(0, file.size), 'config', `${repository.name}/${path}`)
+  const parsed = parseJson(await file.read(0, file.size), 'config', `${repository.name}/${path}`, 'python')
   if (!isJsonObject(parsed)) throw new FormatError('config', `${repository.name}/${path} is not a JSON object`)
   return parsed
 }

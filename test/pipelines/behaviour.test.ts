@@ -14,7 +14,7 @@ import {
   UNet2DConditionModel,
 } from '../../src/node'
 import { difference, expectClose, fixture } from '../goldens'
-import { tinyRepository } from '../repositories'
+import { fileJson, overlay, tinyRepository } from '../repositories'
 
 const sd1 = tinyRepository('tiny-sd1')
 const prompt = 'a photo of a red circle on a blue background'
@@ -279,6 +279,21 @@ describe('components', () => {
     expect(other).toBeInstanceOf(StableDiffusionPipeline)
     expect(other.components.unet).toBe(unet)
     expect(other.scheduler).toBe(scheduler)
+    await other.dispose()
+  })
+
+  it('reads configs as Python writes them, with infinities as words', async () => {
+    const config = {
+      ...(await fileJson(sd1, 'scheduler/scheduler_config.json')),
+      _class_name: 'DPMSolverMultistepScheduler',
+    }
+    const text = JSON.stringify(config).replace(/\}$/, ', "lambda_min_clipped": -Infinity, "note": "-Infinity, NaN"}')
+    const files = { 'scheduler/scheduler_config.json': new TextEncoder().encode(text) }
+    const other = await StableDiffusionPipeline.fromPretrained(overlay(sd1, files), {
+      device: 'cpu',
+      keepLoaded: false,
+    })
+    expect(other.scheduler.config).toMatchObject({ lambdaMinClipped: Number.NEGATIVE_INFINITY })
     await other.dispose()
   })
 
