@@ -12,16 +12,10 @@ const shared: Options = {
   clean: false,
 }
 
-const library = { index: 'src/index.ts', node: 'src/node.ts' }
+const library = { index: 'src/index.ts', node: 'src/node.ts', web: 'src/web.ts' }
 
+// The modules themselves are made by rolldown.
 export default defineConfig([
-  // One config for all ESM entries: with splitting they share chunks, so there is one class of each name.
-  {
-    ...shared,
-    format: 'esm',
-    entry: { ...library, 'cli/main': 'src/cli/main.ts' },
-    splitting: true,
-    dts: { entry: library },
-  },
+  { ...shared, format: 'esm', entry: library, dts: { entry: library, only: true } },
   { ...shared, format: 'cjs', entry: library, shims: true, dts: { entry: library } },
 ])

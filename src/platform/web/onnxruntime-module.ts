@@ -15,9 +15,10 @@ const PART = 'onnxruntime-web'
  */
 const builds = {
   jspi: () => import('onnxruntime-web/jspi'),
-  asyncify: () => import('onnxruntime-web/webgpu'),
+  webgpu: () => import('onnxruntime-web/webgpu'),
   wasm: () => import('onnxruntime-web/wasm'),
 }
+type Build = keyof typeof builds
 
 /** Whether this browser has JavaScript Promise Integration. */
 export function hasJspi(): boolean {
@@ -33,7 +34,7 @@ const loading = new Map<string, Promise<OnnxRuntime>>()
  * @throws RuntimeError when the package is not there.
  */
 export function loadOnnxRuntime(device: Device, threads?: number): Promise<OnnxRuntime> {
-  const build = hasJspi() ? 'jspi' : device === 'webgpu' ? 'asyncify' : 'wasm'
+  const build = hasJspi() ? 'jspi' : device === 'webgpu' ? 'webgpu' : 'wasm'
   const known = loading.get(build)
   if (known) return known
   const loaded = load(build, device, threads)
@@ -42,17 +43,27 @@ export function loadOnnxRuntime(device: Device, threads?: number): Promise<OnnxR
   return loaded
 }
 
-async function load(build: keyof typeof builds, device: Device, threads?: number): Promise<OnnxRuntime> {
-  let ort: OnnxRuntime
-  try {
-    ort = await builds[build]()
-  } catch (cause) {
-    throw new RuntimeError(PART, 'the package could not be loaded: run `npm install onnxruntime-web`', { cause })
-  }
+async function load(build: Build, device: Device, threads?: number): Promise<OnnxRuntime> {
+  const ort = await importBuild(build)
   ort.env.logLevel = 'error'
   ort.env.wasm.numThreads = threadCount(device, threads)
   if (env.wasmPaths !== undefined) ort.env.wasm.wasmPaths = absolute(env.wasmPaths)
   return ort
+}
+
+async function importBuild(build: Build): Promise<OnnxRuntime> {
+  try {
+    return await builds[build]()
+  } catch (cause) {
+    // Without a bundler the package's name means nothing; the folder of its files is as good.
+    if (typeof env.wasmPaths === 'string') {
+      const script = `${absolute(env.wasmPaths)}ort.${build}.bundle.min.mjs`
+      const found = await import(/* @vite-ignore */ /* webpackIgnore: true */ script).catch(() => undefined)
+      if (found) return found
+    }
+    const advice = 'run `npm install onnxruntime-web`, or set `env.wasmPaths` to the address of its folder `dist`'
+    throw new RuntimeError(PART, `the package could not be loaded: ${advice}`, { cause })
+  }
 }
 
 /** WebAssembly's threads share memory, which browsers allow on isolated pages only. */
