@@ -24,7 +24,7 @@ export interface Drawing<P extends AnyPipeline> {
 
 /** Loads a model, draws the pictures one after the other, and prints where they are. */
 export async function draw<P extends AnyPipeline>({ prompt, options, signal, load, run }: Drawing<P>): Promise<void> {
-  const { steps, guidance, negative, count, threads, dtype, quiet, json } = options
+  const { steps, guidance, negative, count, revision, variant, threads, dtype, quiet, json } = options
   const tell = (line: string) => quiet || console.error(line)
   const progress = new Progress(quiet ? undefined : process.stderr)
   const output = await planOutput(options.output, { prompt, count, force: options.force })
@@ -32,12 +32,9 @@ export async function draw<P extends AnyPipeline>({ prompt, options, signal, loa
 
   const source = options.model ?? embeddedModel()
   const device = options.device === 'auto' ? (await env.backend?.devices())?.[0] : options.device
-  const keepLoaded = !options.lowMemory
   const onProgress = progress.listener
-  const pipe = await progress.during(
-    'loading',
-    load(source, { device, dtype, threads, keepLoaded, onProgress, signal }),
-  )
+  const loading = { revision, variant, device, dtype, threads, keepLoaded: !options.lowMemory, onProgress, signal }
+  const pipe = await progress.during('loading', load(source, loading))
   try {
     if (options.scheduler) pipe.scheduler = createScheduler(options.scheduler, pipe.scheduler.config)
     const scheduler = pipe.scheduler.config._className

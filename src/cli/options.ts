@@ -5,6 +5,8 @@ import { plainMessage } from './perform'
 /** The options that all drawing commands have, parsed. */
 export interface DrawingOptions {
   readonly model?: string
+  readonly revision?: string
+  readonly variant?: string
   readonly device: Device | 'auto'
   readonly dtype: ComputeType | 'auto'
   readonly threads?: number
@@ -45,6 +47,8 @@ export function addDrawingOptions(command: Command, sizes: { width: string; heig
       '--model <name>',
       'a folder or a repository of the Hugging Face Hub (default: tiny-shapes, which comes along)',
     )
+    .option('--revision <name>', "a branch, tag or commit of the model's repository (default: main)")
+    .option('--variant <name>', "the variant of the model's weights, such as fp16")
     .addOption(device.choices(['auto', 'cpu', 'cuda', 'webgpu', 'dml', 'coreml']).default('auto'))
     .addOption(dtype.choices(['auto', 'fp32', 'fp16']).default('auto'))
     .option('--threads <n>', 'threads on a CPU (default: one for each core)', integerFrom(1))
