@@ -61,7 +61,7 @@ export function addDrawingOptions(command: Command, sizes: { width: string; heig
 }
 
 /** A parser of whole numbers. */
-export function integerFrom(lowest: number): (text: string) => number {
+function integerFrom(lowest: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
     if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= lowest) return value
