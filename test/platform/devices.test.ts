@@ -12,7 +12,7 @@ const load = async (device: 'cuda' | 'webgpu' | 'dml' | 'coreml') => {
 
 // A device that the machine has works; one that it hasn't is an error that says what is missing and how to get it.
 it.each([
-  ['cuda', /NVIDIA driver.*npm install onnxruntime-node --onnxruntime-node-install=cuda12/],
+  ['cuda', /NVIDIA driver.*npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12/],
   ['webgpu', /Vulkan.*apt install libvulkan1/],
   ['dml', /Windows 10/],
   ['coreml', /macOS 12/],

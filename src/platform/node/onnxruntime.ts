@@ -23,7 +23,7 @@ const devices: readonly Device[] = ['cpu', 'cuda', 'webgpu', 'dml', 'coreml']
 const advice: Record<string, string> = {
   cuda:
     'it needs Linux x64, an NVIDIA driver, CUDA 12 and cuDNN 9, and the CUDA libraries of onnxruntime-node: ' +
-    '`npm install onnxruntime-node --onnxruntime-node-install=cuda12`',
+    '`npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12`',
   webgpu:
     'it needs a GPU with a Vulkan (Linux), Metal (macOS) or D3D12 (Windows) driver; on Debian: `apt install libvulkan1 mesa-vulkan-drivers`',
   dml: 'it needs Windows 10 or later and a DirectX 12 GPU',
