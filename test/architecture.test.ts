@@ -23,6 +23,10 @@ const RANKS: Readonly<Record<string, number>> = {
   'index.ts': 7,
   'node.ts': 8,
   'web.ts': 8,
+  'worker.ts': 8,
+  'worker-thread.ts': 9,
+  'worker-web.ts': 8,
+  'worker-web-thread.ts': 9,
   cli: 9,
 }
 

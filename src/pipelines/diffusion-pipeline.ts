@@ -4,7 +4,8 @@ import { StableDiffusionPipeline } from './stable-diffusion'
 import type { PipelineClass } from './stable-diffusion-base'
 import { StableDiffusionImg2ImgPipeline } from './stable-diffusion-img2img'
 
-const pipelines = { StableDiffusionPipeline, StableDiffusionImg2ImgPipeline }
+/** The pipeline classes by the names that `model_index.json` uses. */
+export const pipelines = { StableDiffusionPipeline, StableDiffusionImg2ImgPipeline }
 
 /** Any pipeline that {@link DiffusionPipeline} loads. */
 export type AnyPipeline = InstanceType<(typeof pipelines)[keyof typeof pipelines]>
