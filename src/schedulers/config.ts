@@ -40,8 +40,8 @@ export function flag(initial: boolean): Option<boolean> {
 export function real(initial: number, minimum = -Infinity, maximum = Infinity): Option<number> {
   const accepts = (value: unknown): value is number =>
     typeof value === 'number' && value >= minimum && value <= maximum && !Number.isNaN(value)
-  const bounded = minimum > -Infinity || maximum < Infinity
-  return { initial, expected: bounded ? `a number from ${minimum} to ${maximum}` : 'a number', accepts }
+  const range = maximum < Infinity ? `from ${minimum} to ${maximum}` : `of ${minimum} or more`
+  return { initial, expected: minimum > -Infinity ? `a number ${range}` : 'a number', accepts }
 }
 
 /** A number above 0. */

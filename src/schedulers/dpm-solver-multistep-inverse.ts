@@ -5,7 +5,7 @@ import { inverseTimesteps } from './timesteps'
 
 /**
  * DPM-Solver run backwards, from a picture to the noise that it would be made from. Corresponds to diffusers'
- * `DPMSolverMultistepInverseScheduler`; https://arxiv.org/abs/2211.12446. Timesteps ascend; `finalSigmasType` has no
+ * `DPMSolverMultistepInverseScheduler`; https://arxiv.org/abs/2211.09794. Timesteps ascend; `finalSigmasType` has no
  * effect. A timestep that sigmas fall on twice is visited once.
  */
 export class DPMSolverMultistepInverseScheduler extends DPMSolverMultistepScheduler {

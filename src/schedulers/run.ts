@@ -8,7 +8,7 @@ export interface ScheduleOptions {
   readonly timesteps?: readonly number[]
   /** The noise levels themselves, descending, in place of a number of steps. */
   readonly sigmas?: readonly number[]
-  /** The logarithm of the shift towards noise, for flow-matching models with `useDynamicShifting`. */
+  /** The shift towards noise, for models with `useDynamicShifting`: its logarithm unless `timeShiftType` is linear. */
   readonly mu?: number
   /** The share of the run that remains to be done, from above 0 to 1; consistency models choose their steps by it. */
   readonly strength?: number
