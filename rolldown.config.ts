@@ -20,11 +20,19 @@ const modules: RolldownOptions = {
   },
 }
 
+// The package's own build for browsers, out of reach for some bundlers.
+const huggingFaceHub: RolldownOptions = {
+  input: { 'huggingface-hub': 'src/platform/web/huggingface-hub.ts' },
+  platform: 'browser',
+  output: { dir: out, format: 'esm', codeSplitting: false, sourcemap: true },
+}
+
 // For <script type="module"> without a bundler: everything inside but ONNX Runtime, which lies beside latentkit in
 // node_modules and on CDNs.
 const standalone: RolldownOptions = {
   input: { latentkit: 'src/web.ts' },
   platform: 'browser',
+  resolve: { alias: { '#huggingface-hub': '@huggingface/hub' } },
   plugins: [
     {
       name: 'onnxruntime-web-beside',
@@ -47,4 +55,4 @@ const standalone: RolldownOptions = {
   },
 }
 
-export default defineConfig([modules, standalone])
+export default defineConfig([modules, huggingFaceHub, standalone])

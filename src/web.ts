@@ -1,6 +1,5 @@
 import { createWebImages } from './platform/web/images'
 import { OnnxRuntimeWebBackend } from './platform/web/onnxruntime'
-import { openRepository } from './platform/web/repository'
 import { env } from './runtime/env'
 
 export * from './index'
@@ -19,4 +18,6 @@ export { WebCache } from './platform/web/storage-cache'
 
 env.backend ??= new OnnxRuntimeWebBackend()
 env.images ??= createWebImages()
-env.openRepository ??= openRepository
+// Storage and the Hub are much code: a page that only takes a scheduler does without.
+env.openRepository ??= async (source, options) =>
+  (await import('./platform/web/repository')).openRepository(source, options)

@@ -36,7 +36,7 @@ export class HubClient {
     signal?: AbortSignal,
     policy?: RetryPolicy,
   ): Promise<string> {
-    const { modelInfo } = await import('@huggingface/hub')
+    const { modelInfo } = await import('#huggingface-hub')
     const fetch = this.#transport.wholeFetch({ repository, revision }, signal, policy)
     const hubUrl = this.options.endpoint
     const { sha } = await understood(repository, () =>
@@ -49,7 +49,7 @@ export class HubClient {
 
   /** All files of a commit, by path. */
   async listFiles(repository: string, commit: string, signal?: AbortSignal): Promise<ReadonlyMap<string, HubFile>> {
-    const { listFiles } = await import('@huggingface/hub')
+    const { listFiles } = await import('#huggingface-hub')
     const page = this.#transport.wholeFetch({ repository, revision: commit }, signal)
     let pages = 0
     const fetch: Fetch = async (input, init) => {

@@ -21,7 +21,7 @@ export async function xetBody(
   offset: number,
   watchdog: Watchdog,
 ): Promise<AsyncIterable<Uint8Array>> {
-  const { downloadFile, fileDownloadInfo } = await import('@huggingface/hub')
+  const { downloadFile, fileDownloadInfo } = await import('#huggingface-hub')
   const fetch: Fetch = async (input, init) => {
     const url = input instanceof Request ? input.url : input
     return (await transport.follow(url, new Headers(init?.headers), watchdog)).response
