@@ -1,0 +1,65 @@
+import {
+  type Device,
+  Generator,
+  httpRepository,
+  StableDiffusionImg2ImgPipeline,
+  StableDiffusionPipeline,
+  schedulerFromConfig,
+  type Tensor,
+} from '../../../src/web'
+
+/** A tensor as it travels from the page to the test. */
+export interface Numbers {
+  readonly dims: readonly number[]
+  readonly data: readonly number[]
+}
+
+const numbers = ({ dims, data }: Tensor): Numbers => ({ dims, data: Array.from(data as Float32Array) })
+
+interface Case {
+  readonly id: string
+  readonly repo: string
+  readonly pipeline: string
+  readonly call: Readonly<Record<string, unknown>>
+  readonly seed: number
+  readonly scheduler: { readonly class: string; readonly overrides: object } | null
+}
+
+const camelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
+/** Runs a golden case of the pipelines once: the latents of its last step, and the picture. */
+export async function runGolden(id: string, device: Device): Promise<{ latents: Numbers; image: Numbers }> {
+  const response = await fetch('/fixtures/goldens/pipelines/cases.json')
+  const { cases } = (await response.json()) as { cases: Case[] }
+  const golden = cases.find((each) => each.id === id)
+  if (!golden) throw new Error(`there is no case ${id}`)
+  const options = Object.fromEntries(Object.entries(golden.call).map(([key, value]) => [camelCase(key), value]))
+  if (typeof options.image === 'string') options.image = `/fixtures/goldens/pipelines/${options.image}`
+  const loaded = await StableDiffusionPipeline.fromPretrained(httpRepository(`/fixtures/models/${golden.repo}`), {
+    device,
+    dtype: 'fp32',
+  })
+  try {
+    if (golden.scheduler) {
+      const { class: className, overrides } = golden.scheduler
+      loaded.scheduler = schedulerFromConfig({ ...loaded.scheduler.config, _className: className }, overrides)
+    }
+    const isImg2Img = golden.pipeline === 'StableDiffusionImg2ImgPipeline'
+    const pipe = isImg2Img ? StableDiffusionImg2ImgPipeline.fromPipe(loaded) : loaded
+    let latents: Tensor | undefined
+    const { images } = await (pipe as StableDiffusionPipeline).run({
+      ...(options as { prompt: string }),
+      generator: new Generator(golden.seed),
+      outputType: 'tensor',
+      onStepEnd: (step) => {
+        latents = step.latents
+        return undefined
+      },
+    })
+    if (isImg2Img) await pipe.dispose()
+    if (!latents) throw new Error(`${id} took no step`)
+    return { latents: numbers(latents), image: numbers(images) }
+  } finally {
+    await loaded.dispose()
+  }
+}
