@@ -9,6 +9,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // ONNX Runtime holds a native heap a process: forks keep one file's leftovers out of the next.
     pool: 'forks',
+    setupFiles: ['test/threads.ts'],
     maxWorkers: 2,
   },
 })

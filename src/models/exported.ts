@@ -32,10 +32,10 @@ export async function openExport(
   const hasConfig = await repository.open(`${folder}/config.json`)
   const config = hasConfig ? await readConfig(repository, `${folder}/config.json`) : {}
   const backend = requireBackend(options.backend)
-  const { device } = await settleDevice(backend, { device: options.device })
-  const { threads, graphOptimization } = options
+  // The exporter chose the element type.
+  const { session } = await settleDevice(backend, { ...options, dtype: 'auto' })
   const source = () => readExport(repository, folder, file)
-  return { network: new Network(folder, source, backend, { device, threads, graphOptimization }), config }
+  return { network: new Network(folder, source, backend, session), config }
 }
 
 /** Reads the model, and lets its external data be found under the names that the files have here. */

@@ -7,7 +7,7 @@ import { isJsonObject, parseJson } from '../formats/json'
 import { type Forms, formsFor } from '../graph/forms'
 import { Graph } from '../graph/graph'
 import type { Backend, ComputeType, Device, SessionOptions } from '../runtime/backend'
-import { type RepositoryOptions, requireBackend, requireRepository } from '../runtime/env'
+import { env, type RepositoryOptions, requireBackend, requireRepository } from '../runtime/env'
 import type { RawConfig } from './config-reader'
 import { Network } from './network'
 
@@ -70,9 +70,9 @@ export class ModelHost {
     }
     const checkpoint = (await Checkpoint.open(repository, folder, stem, options.variant)).renamed(presentAttentionName)
     const backend = requireBackend(options.backend)
-    const { device, compute } = await settleDevice(backend, options)
-    const { threads, graphOptimization, forms = formsFor(device) } = options
-    return new ModelHost(config, path, checkpoint, backend, { device, threads, graphOptimization }, compute, forms)
+    const { session, compute } = await settleDevice(backend, options)
+    const { forms = formsFor(session.device) } = options
+    return new ModelHost(config, path, checkpoint, backend, session, compute, forms)
   }
 
   /**
@@ -107,11 +107,11 @@ export async function readConfig(repository: Repository, path: string): Promise<
   return parsed
 }
 
-/** The device and the element type that options mean. */
+/** Where and how sessions are created, and the element type, that options mean. */
 export async function settleDevice(
   backend: Backend,
-  { device = 'auto', dtype = 'auto' }: DeviceOptions,
-): Promise<{ device: Device; compute: ComputeType }> {
+  { device = 'auto', dtype = 'auto', threads = env.threads, graphOptimization }: DeviceOptions,
+): Promise<{ session: SessionOptions; compute: ComputeType }> {
   const settled = device === 'auto' ? (await backend.devices())[0] : device
   const compute = dtype === 'auto' ? await backend.preferredType(settled) : dtype
   if (compute !== 'fp32' && compute !== 'fp16') {
@@ -120,5 +120,5 @@ export async function settleDevice(
   if (compute === 'fp16' && (settled === 'cpu' || settled === 'wasm')) {
     throw new InvalidArgumentError('dtype', `${settled} computes in float32: got fp16, expected auto or fp32`)
   }
-  return { device: settled, compute }
+  return { session: { device: settled, threads, graphOptimization }, compute }
 }

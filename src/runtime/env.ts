@@ -33,6 +33,8 @@ export interface Environment {
   openRepository?: (source: string, options: RepositoryOptions) => Promise<Repository>
   /** Files, network and codecs for images. */
   images?: ImagePlatform
+  /** Threads for one operator on a CPU where no option says otherwise; absent: one for each physical core. */
+  threads?: number
   /**
    * Where a browser finds the files of onnxruntime-web, when the bundler does not see to it: the address of the folder
    * that they lie in, or of the `.wasm` and `.mjs` file each. Set it before anything is loaded.
