@@ -91,7 +91,7 @@ describe('external data', () => {
       name: `w${i}`,
       type: 'float',
       dims: [1],
-      data: { location, offset: 4 * i, length: 4 },
+      data: { location, offset: 4 * (i + 1), length: 4 },
     })),
   })
 
