@@ -1,7 +1,14 @@
 import { defineConfig, type RolldownOptions } from 'rolldown'
 
 const out = process.env.LATENTKIT_OUT ?? 'dist'
-const entries = { index: 'src/index.ts', node: 'src/node.ts', web: 'src/web.ts', 'cli/main': 'src/cli/main.ts' }
+const entries = {
+  index: 'src/index.ts',
+  node: 'src/node.ts',
+  web: 'src/web.ts',
+  worker: 'src/worker.ts',
+  'worker-thread': 'src/worker-thread.ts',
+  'cli/main': 'src/cli/main.ts',
+}
 const actsOnImport = new RegExp(`/(${Object.values(entries).join('|')})$`)
 
 // One module a source file: whoever bundles a page takes the schedulers and networks that it uses, and leaves the rest.

@@ -34,6 +34,11 @@ for (const needed of [
   'dist/web.cjs',
   'dist/web.d.ts',
   'dist/web.d.cts',
+  'dist/worker.js',
+  'dist/worker.cjs',
+  'dist/worker.d.ts',
+  'dist/worker.d.cts',
+  'dist/worker-thread.js',
   'dist/standalone/latentkit.js',
   'dist/cli/main.js',
   'models/tiny-shapes/model_index.json',
@@ -51,6 +56,24 @@ const imported = names(node('--input-type=module', '-e', `import * as latentkit 
 const required = names(node('-e', `const latentkit = require('latentkit'); ${show}`))
 for (const name of ['StableDiffusionPipeline', 'Generator', 'Tensor', 'RawImage']) assert(imported.includes(name), name)
 assert.deepEqual(required, imported, 'import and require give different names')
+
+// A worker thread draws, and its pictures are of the class that the main entry exports.
+const drawInWorker = `
+  const pipe = await StableDiffusionPipeline.fromPretrained(${JSON.stringify(join(installed, 'models/tiny-shapes'))})
+  const { images } = await pipe.run({ prompt: 'a red circle', numInferenceSteps: 1, generator: new Generator(1) })
+  console.log(images[0] instanceof RawImage, images[0].width)
+  await pipe.dispose()`
+const importWorker = `
+  import { StableDiffusionPipeline } from 'latentkit/worker'
+  import { Generator, RawImage } from 'latentkit'
+  ${drawInWorker}`
+const requireWorker = `
+  const { StableDiffusionPipeline } = require('latentkit/worker')
+  const { Generator, RawImage } = require('latentkit')
+  void (async () => {${drawInWorker}})()`
+for (const drawn of [node('--input-type=module', '-e', importWorker), node('-e', requireWorker)]) {
+  assert.match(drawn, /^true 128$/m)
+}
 
 // What a browser gets reaches no module that only Node has.
 const seen = new Set()

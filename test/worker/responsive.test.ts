@@ -40,11 +40,12 @@ it('a timer goes on firing while the worker draws, and stands still while this t
   const blocked = await gaps(() => here.run(large))
   const free = await gaps(() => there.run(large))
   await Promise.all([here.dispose(), there.dispose()])
-  // One call of the UNet blocks for more than 200 ms. On an idle machine `free.longest` is under 20; other processes
-  // stretch both alike, so the bound of the worst is the time of a call, and that of the usual is the 50 ms of a long task.
+  // A call of the UNet blocks for more than 200 ms. The timer's usual interval is about 8 ms while the worker draws, also on
+  // a machine with six processes for each core: 50 ms, the length of a long task, leaves room. The longest depends on what
+  // else the machine does, so its bound is that of a call in this thread.
   expect(blocked.longest).toBeGreaterThan(200)
   expect(free.usual).toBeLessThan(50)
-  expect(free.longest).toBeLessThan(blocked.longest / 2)
+  expect(free.longest).toBeLessThan(blocked.longest)
 })
 
 /** Runs a script that imports `latentkit/worker`, and gives what it prints. */

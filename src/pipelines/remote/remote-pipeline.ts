@@ -36,7 +36,7 @@ export interface Line {
  */
 export class RemotePipeline<O extends CallOptions> {
   /**
-   * Made by `fromPretrained` and `fromPipe`.
+   * @internal Made by `fromPretrained` and `fromPipe`.
    *
    * @param line - The thread.
    * @param id - Number of the pipeline in its thread.

@@ -2,18 +2,17 @@ import { parentPort, Worker } from 'node:worker_threads'
 import { StateError } from '../../core/errors'
 import type { Port, Thread } from '../../pipelines/remote/protocol'
 
-/** Starts the script, which lies beside this file once both are built; the sources (in tests) are read by tsx. */
-function startScript(): Worker {
+/**
+ * Starts a thread of `node:worker_threads` in which pipelines are loaded.
+ *
+ * @param script - What it runs; from the sources (in tests) tsx reads it.
+ */
+export function startWorkerThread(script: URL): Thread {
   const name = 'latentkit'
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker-thread.js', import.meta.url), { name })
-  const script = new URL('../../worker-thread.ts', import.meta.url)
-  const code = `import('tsx/esm/api').then((tsx) => (tsx.register(), import('${script}')))`
-  return new Worker(code, { name, eval: true, execArgv: [] })
-}
-
-/** Starts a thread of `node:worker_threads` in which pipelines are loaded. */
-export function startWorkerThread(): Thread {
-  const worker = startScript()
+  const fromSources = `import('tsx/esm/api').then((tsx) => (tsx.register(), import('${script}')))`
+  const worker = script.pathname.endsWith('.ts')
+    ? new Worker(fromSources, { name, eval: true, execArgv: [] })
+    : new Worker(script, { name })
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   return {
     postMessage: (message, transfer) => worker.postMessage(message, transfer),
