@@ -4,12 +4,13 @@ import { FormatError, InvalidArgumentError, NotFoundError } from '../core/errors
 import type { Repository } from '../core/file'
 import { warn } from '../core/warn'
 import { isJsonObject, parseJson } from '../formats/json'
-import { type Forms, formsFor } from '../graph/forms'
+import type { Forms } from '../graph/forms'
 import { Graph } from '../graph/graph'
 import type { Backend, ComputeType, Device, SessionOptions } from '../runtime/backend'
 import { env, type RepositoryOptions, requireBackend, requireRepository } from '../runtime/env'
 import type { RawConfig } from './config-reader'
 import { Network } from './network'
+import { settleForms } from './settle-forms'
 
 /** Where a model runs and what it computes in. */
 export interface DeviceOptions {
@@ -71,7 +72,7 @@ export class ModelHost {
     const checkpoint = (await Checkpoint.open(repository, folder, stem, options.variant)).renamed(presentAttentionName)
     const backend = requireBackend(options.backend)
     const { session, compute } = await settleDevice(backend, options)
-    const { forms = formsFor(session.device) } = options
+    const { forms = await settleForms(backend, session.device, compute) } = options
     return new ModelHost(config, path, checkpoint, backend, session, compute, forms)
   }
 
