@@ -19,7 +19,7 @@ export interface HubFile {
 export interface BlobWriter {
   /** How many bytes are there: the next one written has this offset. */
   readonly offset: number
-  /** Appends `bytes`, which must not be changed any more: they may be kept. More than the file's size are refused. */
+  /** Appends `bytes`, which may be kept and must not be changed any more. More than the file's size are refused. */
   write(bytes: Uint8Array): Promise<void>
   /** Forgets all bytes: `offset` becomes 0. */
   restart(): Promise<void>

@@ -1,37 +1,25 @@
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { BlobWriter, HubFile } from '../../hub/cache'
 import { ChecksumMismatchError } from '../../hub/errors'
-import { blobHash, type CreateHash, type Hash } from '../../hub/hash'
+import { type FileHash, fileHash } from './file-hash'
 
 /** How many bytes go to the disk in one call. */
 const BATCH = 2 ** 20
 /** How many bytes may wait for the disk while the next ones arrive. */
 const MAX_WAITING = 8 * 2 ** 20
 
-/** Node's hashes, as the hub takes them. */
-export const nodeHash: CreateHash = (algorithm) => {
-  const hash = createHash(algorithm)
-  return {
-    update(bytes) {
-      hash.update(bytes)
-    },
-    digest: () => hash.digest('hex'),
-  }
-}
-
 /** The bytes of one blob on their way to the disk, hashed as they come. */
 export class DiskBlob implements BlobWriter {
   readonly #file: HubFile
   readonly #name: string
   readonly #handle: FileHandle
-  #hash: Hash
+  #hash: FileHash
   #offset = 0
   #batch: Uint8Array[] = []
   #batchSize = 0
   #waiting = 0
-  #writing: Promise<void> = Promise.resolve()
+  #written: Promise<void> = Promise.resolve()
 
   private constructor(handle: FileHandle, file: HubFile, name: string) {
     this.#handle = handle
@@ -41,18 +29,17 @@ export class DiskBlob implements BlobWriter {
   }
 
   /**
-   * Opens `path` and hashes what an earlier attempt left there.
+   * Opens `path` with what an earlier attempt left there.
    *
    * @param name - What errors call the file.
    */
   static async open(path: string, file: HubFile, name: string): Promise<DiskBlob> {
-    const handle = await open(path, constants.O_RDWR | constants.O_CREAT)
-    const blob = new DiskBlob(handle, file, name)
+    const blob = new DiskBlob(await open(path, constants.O_RDWR | constants.O_CREAT), file, name)
     try {
       await blob.#resume()
       return blob
     } catch (error) {
-      await handle.close()
+      await blob.close()
       throw error
     }
   }
@@ -65,19 +52,19 @@ export class DiskBlob implements BlobWriter {
     if (this.#offset + bytes.byteLength > this.#file.size) {
       throw this.#mismatch(`more than ${this.#file.size} bytes`, `${this.#file.size} bytes`)
     }
-    this.#hash.update(bytes)
     this.#offset += bytes.byteLength
     this.#batch.push(bytes)
     this.#batchSize += bytes.byteLength
     if (this.#batchSize >= BATCH) this.#flush()
-    if (this.#waiting > MAX_WAITING) await this.#writing
+    if (this.#waiting > MAX_WAITING) await this.#written
   }
 
   async restart(): Promise<void> {
     this.#batch = []
     this.#batchSize = 0
-    await this.#writing
+    await this.#written
     await this.#handle.truncate(0)
+    await this.#hash.close()
     this.#hash = this.#newHash()
     this.#offset = 0
   }
@@ -85,11 +72,11 @@ export class DiskBlob implements BlobWriter {
   /** Writes what is left and compares size and hash. */
   async finish(): Promise<void> {
     this.#flush()
-    await this.#writing
+    await this.#written
     const { size, hash } = this.#file
     const onDisk = (await this.#handle.stat()).size
     if (onDisk !== size) throw this.#mismatch(`${onDisk} bytes`, `${size} bytes`)
-    const digest = this.#hash.digest()
+    const digest = await this.#hash.digest()
     if (digest !== hash) throw this.#mismatch(`hash ${digest}`, hash)
   }
 
@@ -97,8 +84,9 @@ export class DiskBlob implements BlobWriter {
   async close(): Promise<void> {
     try {
       this.#flush()
-      await this.#writing
+      await this.#written
     } finally {
+      await this.#hash.close()
       await this.#handle.close()
     }
   }
@@ -106,13 +94,8 @@ export class DiskBlob implements BlobWriter {
   async #resume(): Promise<void> {
     const { size } = await this.#handle.stat()
     if (size > this.#file.size) return this.#handle.truncate(0)
-    const buffer = new Uint8Array(Math.min(BATCH, size))
-    while (this.#offset < size) {
-      const { bytesRead } = await this.#handle.read(buffer, 0, buffer.byteLength, this.#offset)
-      if (bytesRead === 0) break
-      this.#hash.update(buffer.subarray(0, bytesRead))
-      this.#offset += bytesRead
-    }
+    this.#offset = size
+    this.#hash.advance(size)
   }
 
   /**
@@ -121,17 +104,18 @@ export class DiskBlob implements BlobWriter {
   #flush(): void {
     const batch = this.#batch
     const size = this.#batchSize
-    const position = this.#offset - size
+    const end = this.#offset
     if (size === 0) return
     this.#batch = []
     this.#batchSize = 0
     this.#waiting += size
-    this.#writing = this.#writing.then(async () => {
-      await this.#writeAll(batch, position)
+    this.#written = this.#written.then(async () => {
+      await this.#writeAll(batch, end - size)
       this.#waiting -= size
+      this.#hash.advance(end)
     })
     // A failure shows when it is awaited: after it, bytes only wait, so that is soon.
-    this.#writing.catch(() => {})
+    this.#written.catch(() => {})
   }
 
   async #writeAll(batch: readonly Uint8Array[], start: number): Promise<void> {
@@ -149,8 +133,8 @@ export class DiskBlob implements BlobWriter {
     }
   }
 
-  #newHash(): Hash {
-    return blobHash(nodeHash, this.#file.hash, this.#file.size)
+  #newHash(): FileHash {
+    return fileHash(this.#handle, this.#file.hash, this.#file.size)
   }
 
   #mismatch(got: string, expected: string): ChecksumMismatchError {

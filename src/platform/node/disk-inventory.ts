@@ -3,10 +3,11 @@ import { lstat, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { NotFoundError } from '../../core/errors'
 import type { CachedRepository, CachedRevision, VerifiedFile } from '../../hub/cache'
-import { blobHash } from '../../hub/hash'
+import { blobHash, blobNaming } from '../../hub/hash'
 import { isBlobHash, isCommit } from '../../hub/names'
-import { nodeHash } from './disk-blob'
+
 import { type DiskLayout, repositoryOf } from './disk-layout'
+import { nodeHash } from './file-hash'
 
 /** A file of a snapshot. */
 interface SnapshotFile {
@@ -169,7 +170,7 @@ export async function* verifyRepositories(
 }
 
 async function isIntact(path: string, name: string, signal?: AbortSignal): Promise<boolean> {
-  const hash = blobHash(nodeHash, name, (await stat(path)).size)
+  const hash = blobHash(nodeHash, blobNaming(name, (await stat(path)).size))
   for await (const bytes of createReadStream(path, { highWaterMark: 2 ** 20, signal })) hash.update(bytes)
   return hash.digest() === name
 }

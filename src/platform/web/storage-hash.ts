@@ -1,5 +1,5 @@
 import { createSHA1, createSHA256 } from 'hash-wasm'
-import { blobHash, type Hash } from '../../hub/hash'
+import { blobHash, blobNaming, type Hash } from '../../hub/hash'
 
 /**
  * Starts the hash that names a blob. `crypto.subtle` takes bytes only all at once, so this one is WebAssembly.
@@ -8,10 +8,11 @@ import { blobHash, type Hash } from '../../hub/hash'
  * @param size - The size of the whole blob in bytes.
  */
 export async function startHash(name: string, size: number): Promise<Hash> {
-  const hasher = await (name.length === 64 ? createSHA256() : createSHA1())
+  const naming = blobNaming(name, size)
+  const hasher = await (naming.algorithm === 'sha256' ? createSHA256() : createSHA1())
   const hash = {
     update: (bytes: Uint8Array) => void hasher.update(bytes),
     digest: () => hasher.digest(),
   }
-  return blobHash(() => hash, name, size)
+  return blobHash(() => hash, naming)
 }
