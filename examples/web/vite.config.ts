@@ -23,7 +23,7 @@ export default defineConfig({
   // The embedded model, at ./tiny-shapes/.
   publicDir: path('../../models'),
   resolve: {
-    alias: { latentkit: path('../../src/web.ts') },
+    alias: { latentkit: path('../../src/web.ts'), '#huggingface-hub': '@huggingface/hub' },
   },
   server: { headers },
   preview: { headers },

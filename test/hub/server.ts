@@ -76,7 +76,7 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 /** The hash by which the Hub and the cache name a file. */
-export function hashOf(file: Pick<ServedFile, 'sha256' | 'gitSha1' | 'lfs'>): string {
+function hashOf(file: Pick<ServedFile, 'sha256' | 'gitSha1' | 'lfs'>): string {
   return file.lfs ? file.sha256 : file.gitSha1
 }
 
@@ -177,6 +177,9 @@ export class HubServer {
   }
 
   #guard(request: IncomingMessage, response: ServerResponse, answer: () => Promise<void>): void {
+    // As the Hub does: pages of any origin may ask, and read what it says.
+    response.setHeader('access-control-allow-origin', '*')
+    response.setHeader('access-control-expose-headers', '*')
     answer().catch((error) => {
       if (!response.headersSent) response.writeHead(500).end(String(error))
       request.socket.destroy()

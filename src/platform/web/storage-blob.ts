@@ -31,6 +31,11 @@ export class StoredBlob implements BlobWriter {
     return this.parts.offset
   }
 
+  /** How many bytes are in the storage. */
+  get stored(): number {
+    return this.parts.stored
+  }
+
   async write(bytes: Uint8Array): Promise<void> {
     const { size } = this.file
     if (this.offset + bytes.byteLength > size) throw this.mismatch(`more than ${size} bytes`, `${size} bytes`)

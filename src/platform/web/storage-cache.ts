@@ -78,9 +78,7 @@ export class WebCache implements Cache {
       )
     } catch (error) {
       if (!isFull(error)) throw error
-      const remaining = await this.remaining(repository, file)
-      const options = { cause: error, advice: ADVICE }
-      throw new DiskFullError(name, this.name, remaining, await this.freeBytes(), options)
+      throw new DiskFullError(name, this.name, size, undefined, { cause: error, advice: ADVICE })
     }
   }
 
@@ -137,7 +135,9 @@ async function fillBlob(
     if (error instanceof ChecksumMismatchError || isFull(error)) await store.remove(folder)
     // What the next attempt could go on from is kept, as far as it can be.
     else await writer.keep().catch(() => store.remove(folder))
-    throw error
+    if (!isFull(error)) throw error
+    // Browsers do not tell the truth about their quota: what did fit is what there was.
+    throw new DiskFullError(name, store.name, file.size, writer.stored, { cause: error, advice: ADVICE })
   }
 }
 

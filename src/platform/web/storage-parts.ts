@@ -46,6 +46,11 @@ export class PartWriter {
     return this.end + this.batchSize
   }
 
+  /** How many of them are stored. */
+  get stored(): number {
+    return this.end
+  }
+
   /** Appends bytes, which must not be changed any more. */
   async write(bytes: Uint8Array): Promise<void> {
     if (bytes.byteLength === 0) return
