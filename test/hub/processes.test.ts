@@ -10,7 +10,7 @@ import { contents, expectSame, noise, tree, useWorkspace } from './workspace'
 const hub = useWorkspace()
 const ID = 'someone/model'
 const PATH = 'unet/weights.safetensors'
-const BYTES = noise(4_000_000)
+const BYTES = noise(6_000_000)
 const BLOBS = 'models--someone--model/blobs'
 const children: ChildProcess[] = []
 
