@@ -1,5 +1,5 @@
 import type { Tensor } from 'onnxruntime-common'
-import { expectDims, float32Data, float32Tensor, linearCombination } from '../core/tensor'
+import { expectDims, float32Data, float32Tensor, linearCombination, sizeOf } from '../core/tensor'
 import { AlphaScheduler } from './alpha-scheduler'
 import { betaOptions, trainingBetas } from './betas'
 import { clip, clippingOptions } from './clipping'
@@ -106,16 +106,19 @@ export class RePaintScheduler extends AlphaScheduler<ConfigOf<typeof options>> {
     }
     const [m, a, b] = [mask, known, unknown].map((tensor) => float32Data(tensor, 'the mask and the samples'))
     const result = new Float32Array(a.length)
+    // How far apart the mask's values lie along each axis: not at all where one value stands for all.
+    const strides = mask.dims.map((length, axis) => (length === 1 ? 0 : sizeOf(mask.dims.slice(axis + 1))))
+    const counter = dims.map(() => 0)
+    let place = 0
     for (let n = 0; n < result.length; n++) {
-      // The place of element n in the mask, where a dimension of 1 repeats.
-      let place = 0
-      for (let axis = 0, rest = n, block = a.length; axis < dims.length; axis++) {
-        block /= dims[axis]
-        const index = Math.floor(rest / block)
-        rest -= index * block
-        place = place * mask.dims[axis] + (mask.dims[axis] === 1 ? 0 : index)
-      }
       result[n] = m[place] * a[n] + (1 - m[place]) * b[n]
+      for (let axis = dims.length - 1; axis >= 0; axis--) {
+        place += strides[axis]
+        counter[axis]++
+        if (counter[axis] < dims[axis]) break
+        place -= strides[axis] * dims[axis]
+        counter[axis] = 0
+      }
     }
     return float32Tensor(dims, result)
   }
