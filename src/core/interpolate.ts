@@ -3,7 +3,7 @@ import { InvalidArgumentError } from './errors'
 import { float32Data, float32Tensor, sizeOf } from './tensor'
 
 /** How values between those of a tensor are found; all but `nearest`, `nearest-exact` and `area` fix its rank. */
-export const INTERPOLATION_RANKS = {
+const INTERPOLATION_RANKS = {
   nearest: undefined,
   'nearest-exact': undefined,
   linear: 3,

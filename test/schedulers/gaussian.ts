@@ -37,13 +37,13 @@ export function marginal({ alpha, sigma }: NoiseLevel): { mean: number; deviatio
 }
 
 /** The expected picture: what a denoiser learns. */
-export const expectedPicture: Guess = (sample, level) => {
+const expectedPicture: Guess = (sample, level) => {
   const { mean, deviation } = marginal(level)
   return MEAN + ((level.alpha * DEVIATION ** 2) / deviation ** 2) * (sample - mean)
 }
 
 /** Where the ODE takes a sample from one noise level to another. */
-export function flow(sample: number, from: NoiseLevel, to: NoiseLevel): number {
+function flow(sample: number, from: NoiseLevel, to: NoiseLevel): number {
   const [start, end] = [marginal(from), marginal(to)]
   return end.mean + (end.deviation * (sample - start.mean)) / start.deviation
 }
