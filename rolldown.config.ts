@@ -7,12 +7,16 @@ const entries = {
   web: 'src/web.ts',
   worker: 'src/worker.ts',
   'worker-thread': 'src/worker-thread.ts',
+  'worker-web': 'src/worker-web.ts',
+  'worker-web-thread': 'src/worker-web-thread.ts',
   'cli/main': 'src/cli/main.ts',
 }
 const actsOnImport = new RegExp(`/(${Object.values(entries).join('|')})$`)
 
 // One module a source file: whoever bundles a page takes the schedulers and networks that it uses, and leaves the rest.
 const modules: RolldownOptions = {
+  // The preset exports what it loads lazily: a page that does not import it has it in a chunk of its own.
+  checks: { ineffectiveDynamicImport: false },
   input: entries,
   platform: 'neutral',
   external: /^[^./]/,
@@ -37,6 +41,7 @@ const huggingFaceHub: RolldownOptions = {
 // For <script type="module"> without a bundler: everything inside but ONNX Runtime, which lies beside latentkit in
 // node_modules and on CDNs.
 const standalone: RolldownOptions = {
+  checks: { ineffectiveDynamicImport: false },
   input: { latentkit: 'src/web.ts' },
   platform: 'browser',
   resolve: { alias: { '#huggingface-hub': '@huggingface/hub' } },

@@ -10,6 +10,7 @@ export type {
   RemotePipelineClass,
   RemotePipelines,
 } from './pipelines/remote/remote-pipelines'
+export { env }
 
 // Pictures that come from a thread are saved and encoded here.
 env.images ??= createNodeImages()

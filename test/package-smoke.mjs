@@ -39,6 +39,9 @@ for (const needed of [
   'dist/worker.d.ts',
   'dist/worker.d.cts',
   'dist/worker-thread.js',
+  'dist/worker-web.js',
+  'dist/worker-web.d.ts',
+  'dist/worker-web-thread.js',
   'dist/standalone/latentkit.js',
   'dist/cli/main.js',
   'models/tiny-shapes/model_index.json',
@@ -87,6 +90,8 @@ const visit = (file) => {
 }
 const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
 visit(join(installed, manifest.exports['.'].browser.import.default))
+visit(join(installed, manifest.exports['./worker'].default.default))
+visit(join(installed, 'dist/worker-web-thread.js'))
 
 const command = join(installed, manifest.bin.latentkit)
 assert.match(readFileSync(command, 'utf8'), /^#!\/usr\/bin\/env node\n/)

@@ -40,6 +40,8 @@ export interface Environment {
    * that they lie in, or of the `.wasm` and `.mjs` file each. Set it before anything is loaded.
    */
   wasmPaths?: string | { readonly wasm?: string | URL; readonly mjs?: string | URL }
+  /** What relative addresses start from in a browser; absent: the address of the page, in a worker that of its script. */
+  baseUrl?: string
 }
 
 /** The one place of global state: what the platform provides. */

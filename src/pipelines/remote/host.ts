@@ -1,5 +1,6 @@
 import type { Tensor } from 'onnxruntime-common'
 import { StateError } from '../../core/errors'
+import { env } from '../../runtime/env'
 import { schedulerFromConfig } from '../../schedulers'
 import { type AnyPipeline, DiffusionPipeline, pipelines } from '../diffusion-pipeline'
 import type { LoadOptions } from '../load'
@@ -64,9 +65,10 @@ class Host {
   }
 
   private async load(id: number, request: Extract<Request, { kind: 'load' }>): Promise<Loaded> {
-    const { pipeline, className, source, options, scheduler } = request
+    const { pipeline, className, source, options, environment, scheduler } = request
     const call = new HostCall(this.send, id, options)
     this.calls.set(id, call)
+    Object.assign(env, unpack(environment))
     const loader = className === 'DiffusionPipeline' ? DiffusionPipeline : classOf(className)
     try {
       const replaced = scheduler && { scheduler: schedulerFromConfig(scheduler) }

@@ -1,4 +1,5 @@
 import type { ProgressEvent } from '../../core/progress'
+import type { Environment } from '../../runtime/env'
 
 /** One end of a line between two threads, in the manner of a `MessagePort`. */
 export interface Port {
@@ -12,6 +13,8 @@ export interface Port {
 export interface Thread extends Port {
   /** Names who is told when the thread ended without being asked, and why; called once. */
   onEnd(listener: (cause: unknown) => void): void
+  /** What the thread takes over of this one's {@link Environment} beside what all take over; absent: nothing. */
+  readonly environment?: Partial<Environment>
   /** Whether something is waited for: an idle thread does not keep the process alive. */
   hold(isBusy: boolean): void
   /** Ends the thread and its memory. */
@@ -38,6 +41,8 @@ export type Request =
       readonly source: string
       /** The options, packed. */
       readonly options: unknown
+      /** The parts of the environment that are plain values, packed. */
+      readonly environment: unknown
       /** The config of a scheduler to take instead of the repository's. */
       readonly scheduler?: object
     }

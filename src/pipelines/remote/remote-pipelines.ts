@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../core/errors'
+import { env } from '../../runtime/env'
 import type { CallOptions } from '../call-options'
 import type { pipelines } from '../diffusion-pipeline'
 import type { LoadOptions } from '../load'
@@ -61,11 +62,14 @@ export function remotePipelines(startThread: () => Thread): RemotePipelines {
   const load = async <O extends CallOptions>(className: string, source: string, options: RemoteLoadOptions = {}) => {
     checkOptions(className, source, { ...options })
     options.signal?.throwIfAborted()
-    const connection = new Connection(startThread())
+    const thread = startThread()
+    const connection = new Connection(thread)
     const { onProgress, signal, scheduler, ...others } = options
     const call = new RemoteCall(connection, { onProgress, signal })
     const pipeline = connection.number()
-    const request = { pipeline, className, source, options: pack(others), scheduler: scheduler?.config }
+    const { threads, wasmPaths, baseUrl } = { ...env, ...thread.environment }
+    const environment = pack({ threads, wasmPaths, baseUrl })
+    const request = { pipeline, className, source, options: pack(others), environment, scheduler: scheduler?.config }
     try {
       const loaded = (await call.begin({ kind: 'load', ...request })) as Loaded
       const line = { connection, owners: new Set<object>() }
