@@ -5,7 +5,7 @@ const file = element('file', HTMLInputElement)
 const picture = element('start', HTMLImageElement)
 const clear = element('clear', HTMLButtonElement)
 const text = element('drop-text', HTMLSpanElement)
-const strength = element('strength-field', HTMLLabelElement)
+const strength = element('strength-field', HTMLDivElement)
 const invitation = text.innerHTML
 
 let chosen: Blob | undefined

@@ -40,6 +40,14 @@ export async function load(name: string, onProgress: ProgressListener, signal: A
   current = { name, pipe, img2img: StableDiffusionImg2ImgPipeline.fromPipe(pipe) }
 }
 
+/** Lets the page paint and react: WASM computes on the page's own thread, without a gap. Hidden pages have no frames. */
+function nextFrame(): Promise<void> {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve))
+    setTimeout(resolve, 100)
+  })
+}
+
 /** Draws with the model that was loaded last. */
 export async function draw(settings: Settings, { onStep, onPreview, signal }: Drawing): Promise<RawImage> {
   if (!current) throw new Error('No model is loaded.')
@@ -57,6 +65,7 @@ export async function draw(settings: Settings, { onStep, onPreview, signal }: Dr
     if (next.done) return next.value.images[0]
     const { index, total } = next.value
     onStep(index + 1, total)
+    await nextFrame()
     const now = performance.now()
     const isDue = now - previewUntil >= previewTime * (1 / PREVIEW_SHARE - 1)
     if (!onPreview || !isDue || index + 1 === total) continue
