@@ -4,6 +4,7 @@
  *
  *     npm run bench:schedulers [-- --only times|sheet --steps 4,8,16,32 --prompt "…" --seed 7 --output FILE]
  */
+import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -38,21 +39,24 @@ const MEASURED = 1000
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 
-/** The bytes that live on, on the heap and in arrays. */
-function memory(): number {
-  collectGarbage()
+/** The bytes that live on, on the heap and in arrays, which are freed some time after their owners. */
+async function memory(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage()
+    await setTimeout(20)
+  }
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }
 
-/** Takes `count` steps, in runs of fifty, and gives the milliseconds of the processor that each took on average. */
+/** Takes `count` steps in runs of fifty, and gives the milliseconds a step of the run that other work disturbed least. */
 function timeOf(scheduler: Scheduler, count: number): number {
   const generator = new Generator(1)
   const output = generator.randn(DIMS)
   const start = generator.randn(DIMS)
   const painting: StepOptions = scheduler.stepOptions.has('mask') ? { originalImage: start, mask: start } : {}
   const options = scheduler.stepOptions.has('generator') ? { generator, ...painting } : painting
-  let time = 0
+  let best = Infinity
   for (let taken = 0; taken < count; ) {
     scheduler.setTimesteps(50)
     // Where RePaint goes back, it adds the training's noise, which is no step.
@@ -66,21 +70,21 @@ function timeOf(scheduler: Scheduler, count: number): number {
       sample = scheduler.step(output, timestep, sample, options).prevSample
     }
     const { user, system } = process.cpuUsage(before)
-    time += (user + system) / 1000
+    best = Math.min(best, (user + system) / 1000 / timesteps.length)
     taken += timesteps.length
   }
-  return time / count
+  return best
 }
 
-function measureTimes(): void {
+async function measureTimes(): Promise<void> {
   console.log(`| ${'class'.padEnd(34)} | ms a step | growth in ${MEASURED} steps |`)
   console.log(`|${'-'.repeat(36)}|----------:|---------------------:|`)
   for (const Class of Object.values(schedulers) as SchedulerClass[]) {
     const scheduler = new Class()
     timeOf(scheduler, MEASURED)
-    const before = memory()
+    const before = await memory()
     const time = timeOf(scheduler, MEASURED).toFixed(2)
-    const growth = `${((memory() - before) / 1024).toFixed(0)} KiB`
+    const growth = `${(((await memory()) - before) / 1024).toFixed(0)} KiB`
     console.log(`| ${Class.className.padEnd(34)} | ${time.padStart(9)} | ${growth.padStart(20)} |`)
   }
 }
@@ -161,5 +165,5 @@ function text(content: string, x: number, y: number, anchor: 'middle' | 'end'): 
   return `<text x="${x}" y="${y}" ${style}>${content}</text>`
 }
 
-if (values.only !== 'sheet') measureTimes()
+if (values.only !== 'sheet') await measureTimes()
 if (values.only !== 'times') await drawSheet()

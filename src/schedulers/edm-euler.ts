@@ -11,7 +11,8 @@ import { scheduledSigmas } from './sigmas'
  * `EDMEulerScheduler`; algorithm 2 of https://arxiv.org/abs/2206.00364 without its second-order correction.
  *
  * Steps take `sChurn`, `sTmin`, `sTmax`, `sNoise` and `generator` or `varianceNoise` (needed for a churn above 0);
- * `setTimesteps` takes `sigmas`, without that of the result.
+ * `setTimesteps` takes `sigmas`, the noise levels themselves without that of the result; diffusers takes places on its
+ * schedule under that name.
  */
 export class EDMEulerScheduler extends EdmScheduler<ConfigOf<typeof edmOptions>> {
   static override readonly className = 'EDMEulerScheduler'
