@@ -14,8 +14,6 @@ export interface Numbers {
   readonly data: readonly number[]
 }
 
-const numbers = ({ dims, data }: Tensor): Numbers => ({ dims, data: Array.from(data as Float32Array) })
-
 interface Case {
   readonly id: string
   readonly repo: string
@@ -25,9 +23,22 @@ interface Case {
   readonly scheduler: { readonly class: string; readonly overrides: object } | null
 }
 
+const numbers = ({ dims, data }: Tensor): Numbers => ({ dims, data: Array.from(data as Float32Array) })
 const camelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
-/** Runs a golden case of the pipelines once: the latents of its last step, and the picture. */
+const loaded = new Map<string, Promise<StableDiffusionPipeline>>()
+
+/** The pipeline of a tiny repository, loaded once. */
+export function tinyPipeline(repo: string, device: Device): Promise<StableDiffusionPipeline> {
+  const key = `${repo} on ${device}`
+  const pipe =
+    loaded.get(key) ??
+    StableDiffusionPipeline.fromPretrained(httpRepository(`/fixtures/models/${repo}`), { device, dtype: 'fp32' })
+  loaded.set(key, pipe)
+  return pipe
+}
+
+/** Runs a golden case of the pipelines: the latents of its last step, and the picture. */
 export async function runGolden(id: string, device: Device): Promise<{ latents: Numbers; image: Numbers }> {
   const response = await fetch('/fixtures/goldens/pipelines/cases.json')
   const { cases } = (await response.json()) as { cases: Case[] }
@@ -35,31 +46,26 @@ export async function runGolden(id: string, device: Device): Promise<{ latents: 
   if (!golden) throw new Error(`there is no case ${id}`)
   const options = Object.fromEntries(Object.entries(golden.call).map(([key, value]) => [camelCase(key), value]))
   if (typeof options.image === 'string') options.image = `/fixtures/goldens/pipelines/${options.image}`
-  const loaded = await StableDiffusionPipeline.fromPretrained(httpRepository(`/fixtures/models/${golden.repo}`), {
-    device,
-    dtype: 'fp32',
+  const whole = await tinyPipeline(golden.repo, device)
+  const { config } = whole.scheduler
+  const scheduler = golden.scheduler
+    ? schedulerFromConfig({ ...config, _className: golden.scheduler.class }, golden.scheduler.overrides)
+    : whole.scheduler
+  const pipe =
+    golden.pipeline === 'StableDiffusionImg2ImgPipeline'
+      ? StableDiffusionImg2ImgPipeline.fromPipe(whole, { scheduler })
+      : StableDiffusionPipeline.fromPipe(whole, { scheduler })
+  let latents: Tensor | undefined
+  const { images } = await (pipe as StableDiffusionPipeline).run({
+    ...(options as { prompt: string }),
+    generator: new Generator(golden.seed),
+    outputType: 'tensor',
+    onStepEnd: (step) => {
+      latents = step.latents
+      return undefined
+    },
   })
-  try {
-    if (golden.scheduler) {
-      const { class: className, overrides } = golden.scheduler
-      loaded.scheduler = schedulerFromConfig({ ...loaded.scheduler.config, _className: className }, overrides)
-    }
-    const isImg2Img = golden.pipeline === 'StableDiffusionImg2ImgPipeline'
-    const pipe = isImg2Img ? StableDiffusionImg2ImgPipeline.fromPipe(loaded) : loaded
-    let latents: Tensor | undefined
-    const { images } = await (pipe as StableDiffusionPipeline).run({
-      ...(options as { prompt: string }),
-      generator: new Generator(golden.seed),
-      outputType: 'tensor',
-      onStepEnd: (step) => {
-        latents = step.latents
-        return undefined
-      },
-    })
-    if (isImg2Img) await pipe.dispose()
-    if (!latents) throw new Error(`${id} took no step`)
-    return { latents: numbers(latents), image: numbers(images) }
-  } finally {
-    await loaded.dispose()
-  }
+  await pipe.dispose()
+  if (!latents) throw new Error(`${id} took no step`)
+  return { latents: numbers(latents), image: numbers(images) }
 }

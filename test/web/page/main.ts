@@ -1,8 +1,10 @@
 import { OnnxRuntimeWebBackend } from '../../../src/platform/web/onnxruntime'
 import { bytesSource, type Device, env, httpRepository } from '../../../src/web'
 import { backendContract } from '../../contracts/backend'
+import { formErrors } from './forms'
 import { runGolden } from './goldens'
 import { watchGpuMemory, watchWasmMemory } from './gpu-memory'
+import { draw } from './shapes'
 
 env.wasmPaths = '/onnxruntime/'
 const gpuMemory = watchGpuMemory()
@@ -16,6 +18,10 @@ const tools = {
   },
 
   golden: runGolden,
+
+  draw,
+
+  formErrors,
 
   memory: () => ({ gpu: { ...gpuMemory }, wasm: wasmMemory.bytes }),
 

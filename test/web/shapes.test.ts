@@ -1,0 +1,28 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openPage, type TestPage } from './browser'
+
+// What the words mean, wherever in the shape and its ground one looks; the model jitters its colours a little.
+const colours = { red: [213, 29, 38], blue: [31, 93, 220], green: [46, 148, 70], yellow: [254, 208, 26] } as const
+const jitter = 45
+
+describe.each(['wasm', 'webgpu'] as const)('tiny-shapes on %s', (device) => {
+  let page: TestPage
+  beforeAll(async () => {
+    page = await openPage()
+  })
+  afterAll(() => page?.close())
+
+  it.each([
+    ['a red circle on a blue background', 'red', 'blue'],
+    ['a green square on a yellow background', 'green', 'yellow'],
+  ] as const)('draws %s', async (prompt, shape, ground) => {
+    const { width, height, at } = await page.call('draw', prompt, device)
+    expect([width, height]).toEqual([128, 128])
+    const expected = { centre: colours[shape], topLeft: colours[ground], bottomRight: colours[ground] }
+    for (const [place, colour] of Object.entries(expected)) {
+      const got = at[place as keyof typeof at]
+      const distance = Math.max(...got.map((value, i) => Math.abs(value - colour[i])))
+      expect(distance, `${place}: got ${got}, expected ${colour}`).toBeLessThanOrEqual(jitter)
+    }
+  })
+})
