@@ -23,7 +23,11 @@ describe('the demo page', () => {
     address = server.resolvedUrls?.local[0] ?? ''
     mkdirSync(screenshots, { recursive: true })
     browser = await launch()
-    context = await browser.newContext({ viewport: { width: 1180, height: 1010 }, colorScheme: 'light' })
+    context = await browser.newContext({
+      viewport: { width: 1180, height: 1010 },
+      colorScheme: 'light',
+      reducedMotion: 'reduce',
+    })
     page = await context.newPage()
     page.setDefaultTimeout(20_000)
     page.on('pageerror', (error) => errors.push(error.message))
