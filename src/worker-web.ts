@@ -15,6 +15,13 @@ export { env }
 // Pictures that come from a worker are encoded here.
 env.images ??= createWebImages()
 
-/** The pipelines of `latentkit`, each in a worker of its own; see `docs/worker.md`. */
-export const { StableDiffusionPipeline, StableDiffusionImg2ImgPipeline, DiffusionPipeline } =
-  remotePipelines(startWebWorker)
+const pipelines = remotePipelines(startWebWorker)
+
+/** `StableDiffusionPipeline` of `latentkit`, in a worker of its own; see `docs/worker.md`. */
+export const StableDiffusionPipeline = pipelines.StableDiffusionPipeline
+
+/** `StableDiffusionImg2ImgPipeline` of `latentkit`, in a worker of its own; see `docs/worker.md`. */
+export const StableDiffusionImg2ImgPipeline = pipelines.StableDiffusionImg2ImgPipeline
+
+/** `DiffusionPipeline` of `latentkit`, in a worker of its own; see `docs/worker.md`. */
+export const DiffusionPipeline = pipelines.DiffusionPipeline

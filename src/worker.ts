@@ -19,6 +19,13 @@ env.images ??= createNodeImages()
 const script = import.meta.url.endsWith('.ts') ? './worker-thread.ts' : './worker-thread.js'
 const startThread = () => startWorkerThread(new URL(script, import.meta.url))
 
-/** The pipelines of `latentkit`, each in a thread of its own; see `docs/worker.md`. */
-export const { StableDiffusionPipeline, StableDiffusionImg2ImgPipeline, DiffusionPipeline } =
-  remotePipelines(startThread)
+const pipelines = remotePipelines(startThread)
+
+/** `StableDiffusionPipeline` of `latentkit`, in a thread of its own; see `docs/worker.md`. */
+export const StableDiffusionPipeline = pipelines.StableDiffusionPipeline
+
+/** `StableDiffusionImg2ImgPipeline` of `latentkit`, in a thread of its own; see `docs/worker.md`. */
+export const StableDiffusionImg2ImgPipeline = pipelines.StableDiffusionImg2ImgPipeline
+
+/** `DiffusionPipeline` of `latentkit`, in a thread of its own; see `docs/worker.md`. */
+export const DiffusionPipeline = pipelines.DiffusionPipeline
