@@ -1,4 +1,4 @@
-import type { ProgressEvent } from 'latentkit'
+import { type ProgressEvent, persistStorage } from 'latentkit'
 import { element, formatBytes, formatTime } from './dom'
 import { prepareDropZone, setStartPicture, startPicture } from './drop-zone'
 import { bestDevice, draw, load } from './engine'
@@ -90,6 +90,8 @@ async function loadModel(signal: AbortSignal): Promise<void> {
   await load(name, showLoading, signal)
   element('model-name', HTMLOutputElement).textContent = name
   say('Ready', 0)
+  // A worker stores the model, but only a page can ask that it stays.
+  void persistStorage()
   await showStored()
 }
 

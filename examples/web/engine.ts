@@ -1,12 +1,6 @@
-import {
-  createScheduler,
-  type Device,
-  env,
-  type ProgressListener,
-  type RawImage,
-  StableDiffusionImg2ImgPipeline,
-  StableDiffusionPipeline,
-} from 'latentkit'
+import type { StableDiffusionImg2ImgOptions, StableDiffusionOptions } from 'latentkit'
+import { createScheduler, type Device, env, type ProgressListener, type RawImage } from 'latentkit'
+import { type RemotePipeline, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline } from 'latentkit/worker'
 import type { Settings } from './settings'
 
 /** What happens while a picture is drawn. */
@@ -22,7 +16,13 @@ const PREVIEW_SHARE = 0.3
 /** Where the embedded model is. */
 const EMBEDDED = 'tiny-shapes'
 
-let current: { name: string; pipe: StableDiffusionPipeline; img2img: StableDiffusionImg2ImgPipeline } | undefined
+interface Loaded {
+  readonly name: string
+  readonly pipe: RemotePipeline<StableDiffusionOptions>
+  readonly img2img: RemotePipeline<StableDiffusionImg2ImgOptions>
+}
+
+let current: Loaded | undefined
 
 /** The device that `auto` means in this browser. */
 export async function bestDevice(): Promise<Device> {
@@ -38,14 +38,6 @@ export async function load(name: string, onProgress: ProgressListener, signal: A
   await current?.pipe.dispose()
   await current?.img2img.dispose()
   current = { name, pipe, img2img: StableDiffusionImg2ImgPipeline.fromPipe(pipe) }
-}
-
-/** Lets the page paint and react: WASM computes on the page's own thread, without a gap. Hidden pages have no frames. */
-function nextFrame(): Promise<void> {
-  return new Promise((resolve) => {
-    requestAnimationFrame(() => setTimeout(resolve))
-    setTimeout(resolve, 100)
-  })
 }
 
 /** Draws with the model that was loaded last. */
@@ -65,7 +57,6 @@ export async function draw(settings: Settings, { onStep, onPreview, signal }: Dr
     if (next.done) return next.value.images[0]
     const { index, total } = next.value
     onStep(index + 1, total)
-    await nextFrame()
     const now = performance.now()
     const isDue = now - previewUntil >= previewTime * (1 / PREVIEW_SHARE - 1)
     if (!onPreview || !isDue || index + 1 === total) continue

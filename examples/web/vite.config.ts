@@ -23,11 +23,15 @@ export default defineConfig({
   // The embedded model, at ./tiny-shapes/.
   publicDir: path('../../models'),
   resolve: {
-    alias: { latentkit: path('../../src/web.ts'), '#huggingface-hub': '@huggingface/hub' },
+    alias: {
+      'latentkit/worker': path('../../src/worker-web.ts'),
+      latentkit: path('../../src/web.ts'),
+      '#huggingface-hub': '@huggingface/hub',
+    },
   },
   server: { headers },
   preview: { headers },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [loadedForEffect] },
   build: {
     target: 'es2022',
     outDir: path('../../out/demo-web'),
