@@ -3,7 +3,7 @@ import type { Value } from './graph'
 import { add, concat, div, matmul, matmulTransposed, mul, reshape, shapeOf, sigmoid, softmax, transpose } from './ops'
 
 /** Options of an attention. */
-export interface AttentionOptions {
+interface AttentionOptions {
   readonly heads: number
   /** Width of one head: channels / heads. */
   readonly headDim: number

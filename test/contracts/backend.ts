@@ -5,7 +5,7 @@ import { type OnnxInitializer, type OnnxNode, writeOnnx } from '../../src/format
 import type { Backend, Device, GraphSource, Session } from '../../src/runtime/backend'
 
 /** A backend on one of its devices, and a way to make a file of its platform. */
-export interface BackendUnderTest {
+interface BackendUnderTest {
   readonly backend: Backend
   readonly device: Device
   file(bytes: Uint8Array, name: string): Promise<FileSource>

@@ -3,7 +3,7 @@ import type { Store } from './storage'
 import { withLock } from './storage-lock'
 
 /** A file of a commit: which blob it is. */
-export interface IndexedFile {
+interface IndexedFile {
   readonly hash: string
   readonly size: number
 }

@@ -10,7 +10,7 @@ const OPEN = 4
 const COMPLETE = 'complete'
 
 /** Where the parts of a file begin: each is a file of the store, named by its offset in decimal digits. */
-export async function partOffsets(store: Store, folder: string): Promise<number[]> {
+async function partOffsets(store: Store, folder: string): Promise<number[]> {
   const names = (await store.list(folder)).filter((name) => /^\d+$/.test(name))
   return names.map(Number).sort((a, b) => a - b)
 }
