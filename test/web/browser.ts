@@ -52,7 +52,7 @@ export async function openPage({ isolated = true, jspi = true, ranges = true } =
   }
   const server = await serve(folders, { isolated, ranges })
   const browser = await launch()
-  const page = await browser.newPage()
+  const page = await (await browser.newContext()).newPage()
   const messages: string[] = []
   page.on('console', (message) => messages.push(message.text()))
   page.on('pageerror', (error) => messages.push(`uncaught: ${error.message}`))

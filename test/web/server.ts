@@ -46,18 +46,18 @@ export async function serve(
     requests.push({ path, range })
     const mount = mounts.find((each) => path.startsWith(each))
     const file = mount === undefined ? undefined : join(folders[mount], path.slice(mount.length))
-    const size =
-      file &&
-      (await stat(file)
-        .then((info) => (info.isFile() ? info.size : undefined))
-        .catch(() => undefined))
+    const size = file === undefined ? undefined : await sizeOf(file)
     const headers = isolated ? isolation : {}
-    if (!file || size === undefined || size === '') {
+    if (file === undefined || size === undefined) {
       response.writeHead(404, headers).end()
       return
     }
     const [, first, last] = (ranges && /^bytes=(\d+)-(\d*)$/.exec(range ?? '')) || []
     const start = first === undefined ? 0 : Number(first)
+    if (first !== undefined && start >= size) {
+      response.writeHead(416, { ...headers, 'content-range': `bytes */${size}` }).end()
+      return
+    }
     const end = Math.min(last ? Number(last) : size - 1, size - 1)
     response.writeHead(first === undefined ? 200 : 206, {
       ...headers,
@@ -65,7 +65,8 @@ export async function serve(
       'content-length': end - start + 1,
       ...(first !== undefined && { 'content-range': `bytes ${start}-${end}/${size}` }),
     })
-    createReadStream(file, { start, end }).pipe(response)
+    if (size === 0) response.end()
+    else createReadStream(file, { start, end }).pipe(response)
   }
 
   const server = createServer((request, response) => void answer(request, response))
@@ -79,4 +80,10 @@ export async function serve(
         server.closeAllConnections()
       }),
   }
+}
+
+/** Length of a file, `undefined` when it is none. */
+async function sizeOf(file: string): Promise<number | undefined> {
+  const info = await stat(file).catch(() => undefined)
+  return info?.isFile() ? info.size : undefined
 }

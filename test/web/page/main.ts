@@ -1,14 +1,16 @@
 import { OnnxRuntimeWebBackend } from '../../../src/platform/web/onnxruntime'
-import { bytesSource, type Device, env, httpRepository } from '../../../src/web'
+import { bytesSource, type Device, env } from '../../../src/web'
 import { backendContract } from '../../contracts/backend'
+import { multiplyFromHugeFile } from './big-file'
+import { deviceLimits, loseDevice, runOnGpu, watchDevices } from './device-loss'
 import { formErrors } from './forms'
 import { runGolden } from './goldens'
-import { watchGpuMemory, watchWasmMemory } from './gpu-memory'
+import { decode, encode } from './images'
+import { heldMemory, openAndClose } from './memory'
 import { draw } from './shapes'
 
 env.wasmPaths = '/onnxruntime/'
-const gpuMemory = watchGpuMemory()
-const wasmMemory = watchWasmMemory()
+watchDevices()
 
 const tools = {
   /** Runs one case of the backends' contract. */
@@ -16,23 +18,17 @@ const tools = {
     const file = async (bytes: Uint8Array, fileName: string) => bytesSource(bytes.slice(), fileName)
     await backendContract[name]({ backend: new OnnxRuntimeWebBackend(), device, file })
   },
-
   golden: runGolden,
-
   draw,
-
   formErrors,
-
-  memory: () => ({ gpu: { ...gpuMemory }, wasm: wasmMemory.bytes }),
-
-  /** The bytes of a file of a folder on the server, read in pieces. */
-  async read(folder: string, path: string, ranges: readonly (readonly [number, number])[]) {
-    const file = await httpRepository(folder).open(path)
-    if (!file) return undefined
-    const pieces = []
-    for (const [offset, length] of ranges) pieces.push(Array.from(await file.read(offset, length)))
-    return { size: file.size, pieces }
-  },
+  multiplyFromHugeFile,
+  heldMemory,
+  openAndClose,
+  deviceLimits,
+  loseDevice,
+  runOnGpu,
+  decode,
+  encode,
 }
 
 /** What the page does for the tests. */
