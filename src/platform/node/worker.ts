@@ -5,6 +5,8 @@ import type { Port, Thread } from '../../pipelines/remote/protocol'
 /**
  * Starts a thread of `node:worker_threads` in which pipelines are loaded.
  *
+ * The thread gets the options of the process, except the one for a program on the command line, which it would refuse.
+ *
  * @param script - What it runs; from the sources (in tests) tsx reads it.
  */
 export function startWorkerThread(script: URL): Thread {
@@ -12,7 +14,7 @@ export function startWorkerThread(script: URL): Thread {
   const fromSources = `import('tsx/esm/api').then((tsx) => (tsx.register(), import('${script}')))`
   const worker = script.pathname.endsWith('.ts')
     ? new Worker(fromSources, { name, eval: true, execArgv: [] })
-    : new Worker(script, { name })
+    : new Worker(script, { name, execArgv: process.execArgv.filter((option) => !option.startsWith('--input-type')) })
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   return {
     postMessage: (message, transfer) => worker.postMessage(message, transfer),
