@@ -166,12 +166,17 @@ export function cacheContract(name: string, underTest: CacheUnderTest): void {
     it('who waits takes over when the other fails, from where that one was', async () => {
       const cache = await create()
       const file = lfsFile('a.bin', '0123456789')
+      let begin = () => {}
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve
+      })
       const first = cache.store(REPOSITORY, COMMIT, file, async (writer) => {
+        begin()
         await writer.write(bytesOf('0123'))
         await new Promise((resolve) => setTimeout(resolve, 50))
         throw new Error('gone')
       })
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await begun
       const second = cache.store(REPOSITORY, COMMIT, file, async (writer) => {
         expect(writer.offset).toBe(4)
         await writer.write(bytesOf('456789'))
@@ -185,13 +190,18 @@ export function cacheContract(name: string, underTest: CacheUnderTest): void {
       const cache = await create()
       const file = lfsFile('a.bin', 'shared')
       let finish = () => {}
+      let begin = () => {}
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve
+      })
       const first = cache.store(REPOSITORY, COMMIT, file, async (writer) => {
         await new Promise<void>((resolve) => {
           finish = resolve
+          begin()
         })
         await fillWith('shared')(writer)
       })
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await begun
       const controller = new AbortController()
       const second = cache.store(REPOSITORY, COMMIT, file, never, controller.signal)
       const reason = new Error('enough')
