@@ -15,8 +15,6 @@ const actsOnImport = new RegExp(`/(${Object.values(entries).join('|')})$`)
 
 // One module a source file: whoever bundles a page takes the schedulers and networks that it uses, and leaves the rest.
 const modules: RolldownOptions = {
-  // The preset exports what it loads lazily: a page that does not import it has it in a chunk of its own.
-  checks: { ineffectiveDynamicImport: false },
   input: entries,
   platform: 'neutral',
   external: /^[^./]/,
@@ -41,7 +39,6 @@ const huggingFaceHub: RolldownOptions = {
 // For <script type="module"> without a bundler: everything inside but ONNX Runtime, which lies beside latentkit in
 // node_modules and on CDNs.
 const standalone: RolldownOptions = {
-  checks: { ineffectiveDynamicImport: false },
   input: { latentkit: 'src/web.ts' },
   platform: 'browser',
   resolve: { alias: { '#huggingface-hub': '@huggingface/hub' } },
