@@ -44,15 +44,19 @@ export function linearCombination(
   for (const term of terms) expectDims(term, first.dims, 'a term')
   const result = out ?? new Float32Array(first.size)
   const used = coefficients.map((_, i) => i).filter((i) => coefficients[i] !== 0)
-  const [a, b, c, d] = used.map((i) => arrays[i])
-  const [p, q, r, s] = used.map((i) => coefficients[i])
-  // Steps of samplers are sums of two to four terms: loops of their own make them three times as fast.
-  if (used.length === 2) {
+  const [a, b, c, d, e] = used.map((i) => arrays[i])
+  const [p, q, r, s, t] = used.map((i) => coefficients[i])
+  // Steps of samplers are sums of one to five terms: loops of their own make them several times as fast.
+  if (used.length === 1) {
+    for (let n = 0; n < result.length; n++) result[n] = p * a[n]
+  } else if (used.length === 2) {
     for (let n = 0; n < result.length; n++) result[n] = p * a[n] + q * b[n]
   } else if (used.length === 3) {
     for (let n = 0; n < result.length; n++) result[n] = p * a[n] + q * b[n] + r * c[n]
   } else if (used.length === 4) {
     for (let n = 0; n < result.length; n++) result[n] = p * a[n] + q * b[n] + r * c[n] + s * d[n]
+  } else if (used.length === 5) {
+    for (let n = 0; n < result.length; n++) result[n] = p * a[n] + q * b[n] + r * c[n] + s * d[n] + t * e[n]
   } else {
     const sums = new Float64Array(result.length)
     for (const i of used) {

@@ -2,7 +2,7 @@ import type { Tensor } from 'onnxruntime-common'
 import { InvalidArgumentError } from '../core/errors'
 import { Generator } from '../core/generator'
 import { float32Tensor, sizeOf } from '../core/tensor'
-import { addHashedNormals } from './normal-hash'
+import { mixWithNoise } from './normal-hash'
 
 /**
  * How often the range is halved. Two times within one of the 1024 leaves know of each other through its ends only, so
@@ -28,6 +28,8 @@ export class BrownianTree {
    * of its way is known.
    */
   private readonly path: { node: number; readonly value: Float32Array }[]
+  /** The two times asked for last, the newest first: a step begins where the one before began or ended. */
+  private readonly asked: { time: number; readonly value: Float32Array }[]
 
   /**
    * @param dims - The shape of the noise, `[batch, …]`.
@@ -44,15 +46,17 @@ export class BrownianTree {
     const size = sizeOf(dims)
     this.zero = new Float32Array(size)
     this.path = Array.from({ length: DEPTH + 2 }, () => ({ node: -1, value: new Float32Array(size) }))
+    this.asked = Array.from({ length: 2 }, () => ({ time: -1, value: new Float32Array(size) }))
   }
 
   /** Standard normal noise for the step from one noise level to another: their difference, scaled to variance 1. */
   noise(sigmaFrom: number, sigmaTo: number): Tensor {
     const [from, to] = [this.timeOf(sigmaFrom), this.timeOf(sigmaTo)]
     const scale = from === to ? 0 : 1 / Math.sqrt(Math.abs(to - from))
-    const result = this.at(from).slice()
+    const start = this.at(from)
     const end = this.at(to)
-    for (let i = 0; i < result.length; i++) result[i] = (end[i] - result[i]) * scale
+    const result = new Float32Array(end.length)
+    for (let i = 0; i < result.length; i++) result[i] = (end[i] - start[i]) * scale
     return float32Tensor(this.dims, result)
   }
 
@@ -62,8 +66,19 @@ export class BrownianTree {
     return Math.min(Math.max(share, 0), 1)
   }
 
-  /** The motion's value at a time in [0, 1]. */
+  /** The motion's value at a time in [0, 1]; it stays until two other times were asked for. */
   private at(time: number): Float32Array {
+    const { asked } = this
+    if (asked[0].time !== time) asked.reverse()
+    const [newest] = asked
+    if (newest.time !== time) {
+      newest.time = time
+      newest.value.set(this.valueAt(time))
+    }
+    return newest.value
+  }
+
+  private valueAt(time: number): Float32Array {
     if (time === 0) return this.zero
     let low = this.zero
     let high = this.bridge(0, 0, this.zero, this.zero, 0.5, 1)
@@ -100,10 +115,10 @@ export class BrownianTree {
     const { value } = step
     if (step.node === node) return value
     step.node = node
-    for (let i = 0; i < value.length; i++) value[i] = low[i] + share * (high[i] - low[i])
-    const itemSize = value.length / this.seeds.length
+    const size = value.length / this.seeds.length
     for (const [item, seed] of this.seeds.entries()) {
-      addHashedNormals(value.subarray(item * itemSize, (item + 1) * itemSize), Math.sqrt(variance), seed, node)
+      const [target, from, to] = [value, low, high].map((each) => each.subarray(item * size, (item + 1) * size))
+      mixWithNoise(target, from, to, share, Math.sqrt(variance), seed, node)
     }
     // What lies below leans on this value.
     for (const below of this.path.slice(level + 1)) below.node = -1

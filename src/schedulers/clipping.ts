@@ -30,10 +30,10 @@ export function restrain(sample: Tensor, config: ClippingConfig): Tensor {
 /** Every value within ±`range`. */
 export function clip(sample: Tensor, range: number): Tensor {
   const limit = Math.fround(range)
-  return float32Tensor(
-    sample.dims,
-    float32Data(sample, 'the sample').map((x) => Math.min(Math.max(x, -limit), limit)),
-  )
+  const data = float32Data(sample, 'the sample')
+  const result = new Float32Array(data.length)
+  for (let i = 0; i < data.length; i++) result[i] = Math.min(Math.max(data[i], -limit), limit)
+  return float32Tensor(sample.dims, result)
 }
 
 /**

@@ -4,26 +4,34 @@ const COUNT = 2 ** 16
 let quantiles: Float32Array | undefined
 
 /**
- * Adds normal random numbers that are a function of their place: the first numbers of stream `stream` under `seed`,
- * whatever was asked for before. Fast rather than fine: a hash chooses each from a
- * table of 65,536.
+ * Adds normal random numbers that are a function of their place to a mix of two arrays:
+ * `target = low + share · (high − low) + deviation · noise`. The noise is the first numbers of stream `stream` under
+ * `seed`, whatever was asked for before. Fast rather than fine: a hash chooses each from a table of 65,536.
  *
- * @param target - What is added to.
- * @param deviation - The numbers' standard deviation.
+ * @param target - What is written; all three arrays have one length.
+ * @param deviation - The noise's standard deviation.
  * @param seed - 64 bits.
  * @param stream - An integer of 32 bits.
  */
-export function addHashedNormals(target: Float32Array, deviation: number, seed: bigint, stream: number): void {
+export function mixWithNoise(
+  target: Float32Array,
+  low: Float32Array,
+  high: Float32Array,
+  share: number,
+  deviation: number,
+  seed: bigint,
+  stream: number,
+): void {
   quantiles ??= Float32Array.from({ length: COUNT }, (_, i) => normalQuantile((i + 0.5) / COUNT))
   const table = quantiles
-  const low = Number(BigInt.asUintN(32, seed))
-  const high = Number(BigInt.asUintN(32, seed >> 32n))
-  const key = mix(mix(low) ^ mix(high ^ 0x5bd1e995) ^ mix(Math.imul(stream, 0x9e3779b1) + 0x632be5ab))
+  const lowSeed = Number(BigInt.asUintN(32, seed))
+  const highSeed = Number(BigInt.asUintN(32, seed >> 32n))
+  const key = mix(mix(lowSeed) ^ mix(highSeed ^ 0x5bd1e995) ^ mix(Math.imul(stream, 0x9e3779b1) + 0x632be5ab))
   // Each half of a hash chooses one number.
   for (let i = 0; i < target.length; i += 2) {
     const hash = mix(Math.imul(i, 0x9e3779b1) ^ key)
-    target[i] += deviation * table[hash >>> 16]
-    target[i + 1] += deviation * table[hash & 0xffff]
+    target[i] = low[i] + share * (high[i] - low[i]) + deviation * table[hash >>> 16]
+    target[i + 1] = low[i + 1] + share * (high[i + 1] - low[i + 1]) + deviation * table[hash & 0xffff]
   }
 }
 

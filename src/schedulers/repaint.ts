@@ -108,16 +108,16 @@ export class RePaintScheduler extends AlphaScheduler<ConfigOf<typeof options>> {
     const result = new Float32Array(a.length)
     // How far apart the mask's values lie along each axis: not at all where one value stands for all.
     const strides = mask.dims.map((length, axis) => (length === 1 ? 0 : sizeOf(mask.dims.slice(axis + 1))))
-    const counter = dims.map(() => 0)
-    let place = 0
-    for (let n = 0; n < result.length; n++) {
-      result[n] = m[place] * a[n] + (1 - m[place]) * b[n]
-      for (let axis = dims.length - 1; axis >= 0; axis--) {
-        place += strides[axis]
-        counter[axis]++
-        if (counter[axis] < dims[axis]) break
-        place -= strides[axis] * dims[axis]
-        counter[axis] = 0
+    const width = dims[dims.length - 1]
+    const stride = strides[strides.length - 1]
+    for (let start = 0; start < result.length; start += width) {
+      let place = 0
+      for (let axis = dims.length - 2, row = start / width; axis >= 0; axis--) {
+        place += (row % dims[axis]) * strides[axis]
+        row = Math.floor(row / dims[axis])
+      }
+      for (let n = start; n < start + width; n++, place += stride) {
+        result[n] = m[place] * a[n] + (1 - m[place]) * b[n]
       }
     }
     return float32Tensor(dims, result)

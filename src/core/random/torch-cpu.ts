@@ -5,10 +5,16 @@ import type { Draws, RandomSource } from './source'
 const { fround } = Math
 const TWO_PI = 2 * Math.PI
 const TWO_PI_32 = fround(TWO_PI)
-const sinCos = new Float32Array(2)
 
 /** PyTorch's vectorised normal distribution works on blocks of this many numbers; shorter draws take the scalar path. */
 const BLOCK = 16
+
+/** How many pairs of numbers are computed at once: long loops are fast ones. */
+const PAIRS = 512
+const radii = new Float32Array(PAIRS)
+const radiiBits = new Int32Array(radii.buffer)
+const sines = new Float32Array(PAIRS)
+const cosines = new Float32Array(PAIRS)
 
 /**
  * PyTorch's CPU generator (ATen `CPUGeneratorImpl`, `DistributionTemplates.h`): a Mersenne Twister seeded with the low
@@ -38,12 +44,12 @@ export class TorchCpuSource implements RandomSource {
       return
     }
     this.fillUniform(out)
-    for (let start = 0; start + BLOCK <= out.length; start += BLOCK) blockToNormal(out, start)
+    blocksToNormal(out.subarray(0, out.length - (out.length % BLOCK)))
     if (out.length % BLOCK !== 0) {
       // PyTorch draws the last block anew, so that it is whole; it overlaps the block before it.
-      const start = out.length - BLOCK
-      this.fillUniform(out.subarray(start))
-      blockToNormal(out, start)
+      const last = out.subarray(out.length - BLOCK)
+      this.fillUniform(last)
+      blocksToNormal(last)
     }
   }
 
@@ -82,22 +88,39 @@ export class TorchCpuSource implements RandomSource {
   }
 }
 
-/** Box-Muller in place: the uniform numbers `j` and `j + 8` of a block become one pair of normal ones. */
-function blockToNormal(data: Draws, start: number): void {
-  const half = BLOCK / 2
+/** Box-Muller in place: the uniform numbers `j` and `j + 8` of every block become one pair of normal ones. */
+function blocksToNormal(data: Draws): void {
   if (data instanceof Float32Array) {
-    for (let j = start; j < start + half; j++) {
-      const radius = fround(Math.sqrt(-2 * log32(1 - data[j])))
-      sinCos32(fround(TWO_PI_32 * data[j + half]), sinCos)
-      data[j] = radius * sinCos[1]
-      data[j + half] = radius * sinCos[0]
-    }
+    for (let start = 0; start < data.length; start += 2 * PAIRS) toNormal32(data.subarray(start, start + 2 * PAIRS))
   } else {
-    for (let j = start; j < start + half; j++) {
-      const radius = Math.sqrt(-2 * Math.log(1 - data[j]))
-      const theta = TWO_PI * data[j + half]
-      data[j] = radius * Math.cos(theta)
-      data[j + half] = radius * Math.sin(theta)
+    for (let start = 0; start < data.length; start += BLOCK) {
+      for (let j = start; j < start + BLOCK / 2; j++) {
+        const radius = Math.sqrt(-2 * Math.log(1 - data[j]))
+        const theta = TWO_PI * data[j + BLOCK / 2]
+        data[j] = radius * Math.cos(theta)
+        data[j + BLOCK / 2] = radius * Math.sin(theta)
+      }
+    }
+  }
+}
+
+/** The same for at most {@link PAIRS} pairs in float32. */
+function toNormal32(data: Float32Array): void {
+  const half = BLOCK / 2
+  for (let start = 0, pair = 0; start < data.length; start += BLOCK) {
+    for (let j = start; j < start + half; j++, pair++) {
+      radii[pair] = 1 - data[j]
+      sines[pair] = TWO_PI_32 * data[j + half]
+    }
+  }
+  const pairs = data.length / 2
+  log32(radii, radiiBits, pairs)
+  sinCos32(sines, cosines, pairs)
+  for (let start = 0, pair = 0; start < data.length; start += BLOCK) {
+    for (let j = start; j < start + half; j++, pair++) {
+      const radius = fround(Math.sqrt(-2 * radii[pair]))
+      data[j] = radius * cosines[pair]
+      data[j + half] = radius * sines[pair]
     }
   }
 }
