@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-/** Where what the tests build lies: below the project's own `node_modules`, so that its packages are found. */
-export const cache = resolve('node_modules/.cache/web-tests')
+/** Where what a run of the tests builds lies: below the project's own `node_modules`, so that its packages are found. */
+export const cache = resolve('node_modules/.cache', process.env.LATENTKIT_WEB_TESTS ?? 'web-tests')
 /** The package as npm would publish it. */
 export const packageFolder = resolve(cache, 'node_modules/latentkit')
 /** The page that the tests drive. */

@@ -2,12 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
-import { cache, chromiumPath, packageFolder, pageFolder } from './places'
 
 /** Builds the package, where bundlers find it as an installed one, and the page that the tests drive. */
-export default async function setup(): Promise<void> {
+export default async function setup(): Promise<() => void> {
+  // Runs at the same time have a folder each; the processes of the tests take over the variable.
+  process.env.LATENTKIT_WEB_TESTS = `web-tests-${process.pid}`
+  const { cache, chromiumPath, packageFolder, pageFolder } = await import('./places')
   chromiumPath()
-  rmSync(cache, { recursive: true, force: true })
   mkdirSync(packageFolder, { recursive: true })
   cpSync('package.json', join(packageFolder, 'package.json'))
   const rolldown = resolve('node_modules/rolldown/bin/cli.mjs')
@@ -28,4 +29,5 @@ export default async function setup(): Promise<void> {
     join(pageFolder, 'index.html'),
     '<!doctype html><title>latentkit</title><link rel="icon" href="data:,">',
   )
+  return () => rmSync(cache, { recursive: true, force: true })
 }
