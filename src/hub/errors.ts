@@ -75,8 +75,8 @@ export class OfflineError extends LatentkitError {
     super(
       'ERR_HUB_OFFLINE',
       'hub',
-      `${repository} at ${revision} is needed, but ${why}; ${what}. Load it once with a connection ` +
-        '(`latentkit download`), or name a `cacheDir` that holds it',
+      `${repository} at ${revision} is needed, but ${why}; ${what}. Load it once with a connection; with Node, ` +
+        '`latentkit download` does that, and `cacheDir` may name a folder that holds it',
       options,
     )
     this.missing = missing

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { build } from 'esbuild'
 import type { Browser, Page } from 'playwright-core'
@@ -152,6 +152,30 @@ describe('the storage of the browser', () => {
     try {
       expect(await call('worker', 'lengths', address, paths)).toEqual([1, 1, undefined])
       await expect(call('page', 'lengths', address, ['unet/config.json'])).rejects.toThrow('cannot be read')
+    } finally {
+      await page.context().setOffline(false)
+    }
+  })
+
+  // The server does not say which version a file is, so that each opening fetches it.
+  it('keeps a file that is open, here or in a worker, when the server has another one', async () => {
+    const address = `${server.origin}/changing`
+    const change = (text: string) => writeFileSync(resolve(folder, 'changing/note.txt'), text)
+    mkdirSync(resolve(folder, 'changing'), { recursive: true })
+    change('one')
+    expect(await call('page', 'openFile', address, 'note.txt')).toBe('one')
+    change('two')
+    expect(await call('worker', 'openFile', address, 'note.txt')).toBe('two')
+    change('three')
+    expect(await call('page', 'openFile', address, 'note.txt')).toBe('three')
+    expect(await call('page', 'readFiles')).toEqual(['one', 'three'])
+    // Once nobody reads the old one any more, the new one is stored in its place.
+    await open()
+    change('four')
+    expect(await call('worker', 'openFile', address, 'note.txt')).toBe('four')
+    await page.context().setOffline(true)
+    try {
+      expect(await call('page', 'openFile', address, 'note.txt')).toBe('four')
     } finally {
       await page.context().setOffline(false)
     }

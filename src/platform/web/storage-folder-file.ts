@@ -5,6 +5,7 @@ import { warn } from '../../core/warn'
 import { DownloadProgress } from '../../hub/rate'
 import { type HttpOptions, httpRepository } from './http'
 import { persistOnce, type Store } from './storage'
+import { hold, isHeld } from './storage-lock'
 import { completeness, PartWriter, partsSize, partsSource } from './storage-parts'
 
 const PART = 'storage'
@@ -36,8 +37,11 @@ export async function openStoredFile(
 ): Promise<FileSource | undefined> {
   const url = new URL(path.split('/').map(encodeURIComponent).join('/'), folder)
   const stored = await completeness(store, place)
-  const openStored = async (version: string) =>
-    version === NONE ? undefined : partsSource(store, place, await partsSize(store, place), url.href)
+  const openStored = async (version: string) => {
+    if (version === NONE) return undefined
+    await hold(useOf(store, place))
+    return partsSource(store, place, await partsSize(store, place), url.href)
+  }
   if (options.localFilesOnly) {
     if (stored === undefined) throw new NotFoundError(PART, `${url.href} is not stored in this browser`)
     return openStored(stored)
@@ -51,13 +55,23 @@ export async function openStoredFile(
       await store.remove(place)
       return httpRepository(folder, options).open(path)
     }
+    if (error instanceof InUseError) return httpRepository(folder, options).open(path)
     // What was stored may be gone, when a newer version was on its way.
     if (stored !== undefined && (await completeness(store, place)) === stored) return openStored(stored)
     throw error
   }
 }
 
-/** Fetches the file unless the stored version is the server's, and gives the version. */
+/** What is stored is another version, which a page or worker reads from: it stays until they end. */
+class InUseError extends Error {}
+
+const useOf = (store: Store, place: string) => `${store.name} ${place}`
+
+/**
+ * Fetches the file unless the stored version is the server's, and gives the version.
+ *
+ * @throws InUseError when the stored version is another and cannot be replaced now.
+ */
 async function update(
   store: Store,
   place: string,
@@ -80,6 +94,10 @@ async function update(
   if (version === stored && version !== '') {
     await answer.body?.cancel()
     return version
+  }
+  if (stored !== undefined && stored !== NONE && (await isHeld(useOf(store, place)))) {
+    await answer.body?.cancel()
+    throw new InUseError(url.href)
   }
   if (!isRest) await writer.restart()
   if (version === NONE) await answer.body?.cancel()

@@ -33,3 +33,29 @@ function aborted(signal: AbortSignal, until: Promise<unknown>): Promise<never> {
     void until.then(() => signal.removeEventListener('abort', onAbort))
   })
 }
+
+const held = new Set<string>()
+
+/** Says that the thing of this name is in use, until the page or worker ends. */
+export async function hold(name: string): Promise<void> {
+  if (held.has(name)) return
+  held.add(name)
+  const { locks } = globalThis.navigator ?? {}
+  if (!locks) return
+  await new Promise<void>((resolve, reject) => {
+    const forever = () => {
+      resolve()
+      return new Promise<never>(() => {})
+    }
+    locks.request(useOf(name), { mode: 'shared' }, forever).catch(reject)
+  })
+}
+
+/** Whether any page or worker of the origin holds the thing of this name. */
+export async function isHeld(name: string): Promise<boolean> {
+  const { locks } = globalThis.navigator ?? {}
+  if (held.has(name) || !locks) return held.has(name)
+  return locks.request(useOf(name), { ifAvailable: true }, (lock) => lock === null)
+}
+
+const useOf = (name: string) => `latentkit ${name} in use`

@@ -1,4 +1,5 @@
 // Runs in a page or a worker: the contract of caches over the browser's storage, and what else the tests ask for.
+import type { FileSource } from '../../../src/core/file'
 import { openRepository } from '../../../src/platform/web/repository'
 import { freeBytes, type Store } from '../../../src/platform/web/storage'
 import { WebCache } from '../../../src/platform/web/storage-cache'
@@ -37,6 +38,9 @@ async function patternFile(path: string, size: number) {
   for (let at = 0; at < size; at += PIECE) hash.update(pattern(at, Math.min(PIECE, size - at)))
   return { path, size, hash: hash.digest() }
 }
+
+const files: FileSource[] = []
+const textOf = async (file?: FileSource) => new TextDecoder().decode(await file?.read(0, file.size))
 
 const tools = {
   hasOpfs,
@@ -91,6 +95,16 @@ const tools = {
     const repository = await openRepository(name, options)
     return Promise.all(paths.map(async (path) => (await (await repository.open(path))?.read(0, 1))?.length))
   },
+
+  /** Opens a file of a folder, which stays open, and reads it. */
+  async openFile(folder: string, path: string): Promise<string> {
+    const file = await (await openRepository(folder)).open(path)
+    if (file) files.push(file)
+    return textOf(file)
+  },
+
+  /** Reads the files that were opened, again. */
+  readFiles: () => Promise.all(files.map(textOf)),
 }
 
 export type StorageTools = typeof tools
