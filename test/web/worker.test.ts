@@ -71,3 +71,10 @@ it('the page has no long task while the worker draws', async () => {
   expect(inWorker).toEqual([])
   expect(inPage.length).toBeGreaterThan(0)
 })
+
+it('a worker draws on the GPU what it draws on WebAssembly', async () => {
+  // In full float32 both are within 1e-5: a value beside a rounding border may come out as its neighbour.
+  const { difference, tasks } = await call('gpu')
+  expect(difference, messages.join('\n')).toBeLessThanOrEqual(1)
+  expect(tasks).toEqual([])
+})

@@ -56,6 +56,22 @@ const tools = {
     return { widths, reason, late, isKnown, width: images[0].width, disposed }
   },
 
+  /** The largest difference of a pixel between what a worker draws on the GPU and on WebAssembly, and the page's long tasks. */
+  async gpu() {
+    const options = { ...call, numInferenceSteps: 2 }
+    const [first, second] = await Promise.all(
+      (['webgpu', 'wasm'] as const).map((device) =>
+        StableDiffusionPipeline.fromPretrained(model, { device, dtype: 'fp32' }),
+      ),
+    )
+    const images: direct.RawImage[] = []
+    const tasks = await longTasks(async () => images.push(...(await first.run(options)).images))
+    images.push(...(await second.run(options)).images)
+    await Promise.all([first.dispose(), second.dispose()])
+    const [a, b] = images
+    return { difference: a.data.reduce((most, value, i) => Math.max(most, Math.abs(value - b.data[i])), 0), tasks }
+  },
+
   /** The page's long tasks while a worker draws, and while the page does. */
   async longTasks() {
     const options = { ...call, height: 256, width: 256 }
