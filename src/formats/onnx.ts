@@ -28,7 +28,7 @@ export type OnnxAttribute =
 export interface OnnxNode {
   readonly name: string
   readonly op: string
-  /** Operator domain: absent for ONNX's own, `com.microsoft` for ONNX Runtime's. */
+  /** Operator domain: absent for ONNX's own, `com.microsoft` and others for ONNX Runtime's, in their version 1. */
   readonly domain?: string
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
@@ -68,13 +68,11 @@ export function writeOnnx(model: OnnxModel): Uint8Array {
   for (const initializer of model.initializers) graph.field(5, writeInitializer(initializer))
   for (const value of model.inputs) graph.field(11, writeValue(value))
   for (const value of model.outputs) graph.field(12, writeValue(value))
-  return new ProtobufWriter()
-    .int(1, 8)
-    .field(2, 'latentkit')
-    .field(7, graph)
-    .field(8, new ProtobufWriter().field(1, '').int(2, model.opset))
-    .field(8, new ProtobufWriter().field(1, 'com.microsoft').int(2, 1))
-    .finish()
+  const proto = new ProtobufWriter().int(1, 8).field(2, 'latentkit').field(7, graph)
+  proto.field(8, new ProtobufWriter().field(1, '').int(2, model.opset))
+  const domains = new Set(model.nodes.flatMap(({ domain }) => domain ?? []))
+  for (const domain of domains) proto.field(8, new ProtobufWriter().field(1, domain).int(2, 1))
+  return proto.finish()
 }
 
 function writeNode(node: OnnxNode): ProtobufWriter {

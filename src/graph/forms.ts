@@ -1,6 +1,22 @@
+import type { WeightRef } from '../core/weights'
 import type { Device } from '../runtime/backend'
 import type { Value } from './graph'
-import { add, concat, div, matmul, matmulTransposed, mul, reshape, shapeOf, sigmoid, softmax, transpose } from './ops'
+import {
+  add,
+  blockedConv,
+  type ConvShape,
+  concat,
+  conv,
+  div,
+  matmul,
+  matmulTransposed,
+  mul,
+  reshape,
+  shapeOf,
+  sigmoid,
+  softmax,
+  transpose,
+} from './ops'
 
 /** Options of an attention. */
 interface AttentionOptions {
@@ -20,6 +36,8 @@ interface AttentionOptions {
 export interface Forms {
   /** x · Wᵀ + b, W as stored: `[out, in]`. */
   linear(x: Value, weight: Value, bias?: Value): Value
+  /** Two-dimensional convolution of `[batch, in, h, w]`, the weight as stored: `[out, in, kernel, kernel]`. */
+  conv2d(x: Value, weight: WeightRef, bias: Value | undefined, shape: ConvShape): Value
   /** Group normalisation of `[batch, channels, h, w]` (Wu & He 2018). */
   groupNorm(x: Value, groups: number, scale: Value, bias: Value, epsilon: number): Value
   /** x · sigmoid(x). */
@@ -38,6 +56,8 @@ export const standardForms: Forms = {
     const product = matmul(x, transpose(weight, [1, 0]))
     return bias ? add(product, bias) : product
   },
+
+  conv2d: (x, weight, bias, shape) => conv(x, x.graph.weight(weight), bias, shape),
 
   groupNorm(x, groups, scale, bias, epsilon) {
     const { graph } = x
@@ -98,6 +118,33 @@ export const cpuForms: Forms = {
     return query.graph.node('MultiHeadAttention', [query, key, value], attributes, 'com.microsoft')
   },
 }
+
+/**
+ * Weights of more numbers than this stay as they are: ONNX Runtime would take seconds to bring them into another order,
+ * and those of Stable Diffusion's networks belong to the smallest images, where there is least to win.
+ */
+const LARGEST_BLOCKED = 12 * 2 ** 20
+
+/**
+ * For CPUs on which ONNX Runtime's convolutions have a blocked layout: half again as fast as the others. Its
+ * optimisation `all` puts it in too, for every weight, and takes ten seconds for it where this takes one.
+ *
+ * @param block - How many channels make a block on this CPU (16 with AVX-512, 8 without).
+ */
+export const blockedForms = (block: number): Forms => ({
+  ...cpuForms,
+
+  conv2d(x, weight, bias, shape) {
+    const [out, into, height, width] = weight.shape
+    const isLarge = out * into * height * width > LARGEST_BLOCKED
+    if (shape.kernel === 1 || out % block !== 0 || into % block !== 0 || isLarge) {
+      return cpuForms.conv2d(x, weight, bias, shape)
+    }
+    const parts = { ...weight, shape: [out / block, block, into / block, block, height, width] }
+    const ordered = transpose(x.graph.weight(parts), [0, 2, 4, 5, 3, 1])
+    return blockedConv(x, reshape(ordered, weight.shape), bias, shape, out)
+  },
+})
 
 /**
  * For WebGPU. A product that takes the weight as it is stored goes straight from the file to the GPU: a transposed weight

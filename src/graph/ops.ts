@@ -2,6 +2,7 @@ import type { OnnxAttribute } from '../formats/onnx'
 import type { Value } from './graph'
 
 const microsoft = 'com.microsoft'
+const nchwc = 'com.microsoft.nchwc'
 
 /** a + b, broadcast. */
 export const add = (a: Value, b: Value): Value => a.graph.node('Add', [a, b])
@@ -59,18 +60,41 @@ export const slice = (x: Value, start: Value, end: Value, axis: number): Value =
 /** Rows of `table` by int index. */
 export const gather = (table: Value, indices: Value): Value => table.graph.node('Gather', [table, indices])
 
-/** Two-dimensional convolution; `pads` is [top, left, bottom, right]. */
-export const conv = (
+/** Kernel and stride of a convolution, the same in both directions; `pads` is [top, left, bottom, right]. */
+export interface ConvShape {
+  readonly kernel: number
+  readonly stride: number
+  readonly pads: readonly number[]
+}
+
+const convAttributes = ({ kernel, stride, pads }: ConvShape): Record<string, OnnxAttribute> => ({
+  kernel_shape: { ints: [kernel, kernel] },
+  strides: { ints: [stride, stride] },
+  pads: { ints: pads },
+})
+
+/** Two-dimensional convolution. */
+export const conv = (x: Value, weight: Value, bias: Value | undefined, shape: ConvShape): Value =>
+  x.graph.node('Conv', [x, weight, bias], convAttributes(shape))
+
+/**
+ * Two-dimensional convolution in ONNX Runtime's blocked layout (NCHWc), which it computes without copying patches.
+ *
+ * @param weight - `[out, in, kernel, kernel]` in shape, its values ordered as `[out / n, in / n, kernel, kernel, n, n]`
+ *   with the block's input channels before its output channels.
+ * @param channels - How many the result has.
+ */
+export const blockedConv = (
   x: Value,
   weight: Value,
   bias: Value | undefined,
-  options: { kernel: number; stride: number; pads: readonly number[] },
-): Value =>
-  x.graph.node('Conv', [x, weight, bias], {
-    kernel_shape: { ints: [options.kernel, options.kernel] },
-    strides: { ints: [options.stride, options.stride] },
-    pads: { ints: options.pads },
-  })
+  shape: ConvShape,
+  channels: number,
+): Value => {
+  const attributes = { ...convAttributes(shape), dilations: { ints: [1, 1] }, group: { int: 1 } }
+  const blocked = x.graph.node('Conv', [x.graph.node('ReorderInput', [x], {}, nchwc), weight, bias], attributes, nchwc)
+  return x.graph.node('ReorderOutput', [blocked], { channels: { int: channels } }, nchwc)
+}
 
 /** Nearest-neighbour resize of `[batch, channels, h, w]` to a height and width (an int64 vector of two). */
 export const resizeNearest = (x: Value, size: Value): Value =>

@@ -41,10 +41,10 @@ export function conv2d(
   outChannels: number,
   { kernel = 3, stride = 1, padding = (kernel - 1) / 2, bias = true }: ConvOptions = {},
 ): Value {
-  const weight = x.graph.weight(scope.tensor('weight', [outChannels, inChannels, kernel, kernel]))
+  const weight = scope.tensor('weight', [outChannels, inChannels, kernel, kernel])
   const biasValue = bias ? x.graph.weight(scope.tensor('bias', [outChannels])) : undefined
   const pads = typeof padding === 'number' ? [padding, padding, padding, padding] : padding
-  return ops.conv(x, weight, biasValue, { kernel, stride, pads })
+  return x.graph.forms.conv2d(x, weight, biasValue, { kernel, stride, pads })
 }
 
 /** Group normalisation of `[batch, channels, h, w]` (`torch.nn.GroupNorm`). */
