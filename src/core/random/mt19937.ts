@@ -24,6 +24,17 @@ export class MersenneTwister {
     return this.numbers[this.next++]
   }
 
+  /** Fills `out` with the next numbers. */
+  fill(out: Uint32Array): void {
+    for (let filled = 0; filled < out.length; ) {
+      if (this.next === SIZE) this.twist()
+      const some = this.numbers.subarray(this.next, this.next + out.length - filled)
+      out.set(some, filled)
+      filled += some.length
+      this.next += some.length
+    }
+  }
+
   /** An engine in the same state. */
   clone(): MersenneTwister {
     const copy = new MersenneTwister(0)

@@ -1,20 +1,8 @@
-import { log32, sinCos32 } from './float32-math'
+import { BLOCK, scalarBoxMuller, uniform24 } from './box-muller'
 import { MersenneTwister } from './mt19937'
 import type { Draws, RandomSource } from './source'
 
-const { fround } = Math
 const TWO_PI = 2 * Math.PI
-const TWO_PI_32 = fround(TWO_PI)
-
-/** PyTorch's vectorised normal distribution works on blocks of this many numbers; shorter draws take the scalar path. */
-const BLOCK = 16
-
-/** How many pairs of numbers are computed at once: long loops are fast ones. */
-const PAIRS = 512
-const radii = new Float32Array(PAIRS)
-const radiiBits = new Int32Array(radii.buffer)
-const sines = new Float32Array(PAIRS)
-const cosines = new Float32Array(PAIRS)
 
 /**
  * PyTorch's CPU generator (ATen `CPUGeneratorImpl`, `DistributionTemplates.h`): a Mersenne Twister seeded with the low
@@ -32,7 +20,7 @@ export class TorchCpuSource implements RandomSource {
   fillUniform(out: Draws): void {
     const { engine } = this
     if (out instanceof Float32Array) {
-      for (let i = 0; i < out.length; i++) out[i] = (engine.uint32() & 0xffffff) * 2 ** -24
+      for (let i = 0; i < out.length; i++) out[i] = uniform24(engine.uint32())
     } else {
       for (let i = 0; i < out.length; i++) out[i] = this.uniform53()
     }
@@ -43,13 +31,13 @@ export class TorchCpuSource implements RandomSource {
       for (let i = 0; i < out.length; i++) out[i] = this.normal()
       return
     }
-    this.fillUniform(out)
-    blocksToNormal(out.subarray(0, out.length - (out.length % BLOCK)))
-    if (out.length % BLOCK !== 0) {
-      // PyTorch draws the last block anew, so that it is whole; it overlaps the block before it.
-      const last = out.subarray(out.length - BLOCK)
-      this.fillUniform(last)
-      blocksToNormal(last)
+    const rest = out.length % BLOCK
+    this.fillBlocks(out.subarray(0, out.length - rest))
+    if (rest !== 0) {
+      // PyTorch draws a number for each element, then the last block anew, so that it is whole; it overlaps the block
+      // before it.
+      this.fillUniform(out.subarray(-rest))
+      this.fillBlocks(out.subarray(-BLOCK))
     }
   }
 
@@ -75,6 +63,21 @@ export class TorchCpuSource implements RandomSource {
     return (high * 2 ** 32 + this.engine.uint32()) * 2 ** -53
   }
 
+  private fillBlocks(out: Draws): void {
+    if (out instanceof Float32Array) {
+      const { words, normals } = scalarBoxMuller
+      for (let start = 0; start < out.length; start += words.length) {
+        const count = Math.min(words.length, out.length - start)
+        this.engine.fill(words.subarray(0, count))
+        scalarBoxMuller.transform(count)
+        out.set(normals.subarray(0, count), start)
+      }
+    } else {
+      this.fillUniform(out)
+      blocksToNormal64(out)
+    }
+  }
+
   private normal(): number {
     const { spare } = this
     if (spare !== undefined) {
@@ -89,38 +92,13 @@ export class TorchCpuSource implements RandomSource {
 }
 
 /** Box-Muller in place: the uniform numbers `j` and `j + 8` of every block become one pair of normal ones. */
-function blocksToNormal(data: Draws): void {
-  if (data instanceof Float32Array) {
-    for (let start = 0; start < data.length; start += 2 * PAIRS) toNormal32(data.subarray(start, start + 2 * PAIRS))
-  } else {
-    for (let start = 0; start < data.length; start += BLOCK) {
-      for (let j = start; j < start + BLOCK / 2; j++) {
-        const radius = Math.sqrt(-2 * Math.log(1 - data[j]))
-        const theta = TWO_PI * data[j + BLOCK / 2]
-        data[j] = radius * Math.cos(theta)
-        data[j + BLOCK / 2] = radius * Math.sin(theta)
-      }
-    }
-  }
-}
-
-/** The same for at most {@link PAIRS} pairs in float32. */
-function toNormal32(data: Float32Array): void {
-  const half = BLOCK / 2
-  for (let start = 0, pair = 0; start < data.length; start += BLOCK) {
-    for (let j = start; j < start + half; j++, pair++) {
-      radii[pair] = 1 - data[j]
-      sines[pair] = TWO_PI_32 * data[j + half]
-    }
-  }
-  const pairs = data.length / 2
-  log32(radii, radiiBits, pairs)
-  sinCos32(sines, cosines, pairs)
-  for (let start = 0, pair = 0; start < data.length; start += BLOCK) {
-    for (let j = start; j < start + half; j++, pair++) {
-      const radius = fround(Math.sqrt(-2 * radii[pair]))
-      data[j] = radius * cosines[pair]
-      data[j + half] = radius * sines[pair]
+function blocksToNormal64(data: Float64Array): void {
+  for (let start = 0; start < data.length; start += BLOCK) {
+    for (let j = start; j < start + BLOCK / 2; j++) {
+      const radius = Math.sqrt(-2 * Math.log(1 - data[j]))
+      const theta = TWO_PI * data[j + BLOCK / 2]
+      data[j] = radius * Math.cos(theta)
+      data[j + BLOCK / 2] = radius * Math.sin(theta)
     }
   }
 }
