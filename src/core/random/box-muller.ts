@@ -25,7 +25,7 @@ const sines = new Float32Array(PAIRS)
 const cosines = new Float32Array(PAIRS)
 const TWO_PI = fround(2 * Math.PI)
 
-/** It in plain TypeScript. */
+/** It in TypeScript alone: what the kernel must give, and what runs where that is missing. */
 export const scalarBoxMuller: BoxMuller32 = {
   words,
   normals,

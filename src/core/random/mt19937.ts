@@ -1,3 +1,5 @@
+import { loadKernel } from './kernel'
+
 const SIZE = 624
 const SHIFT = 397
 
@@ -58,13 +60,19 @@ export class MersenneTwister {
   }
 
   private twist(): void {
+    const kernel = loadKernel()
+    if (kernel) kernel.twist(this.state, this.numbers)
+    else this.twistByWords()
+    this.next = 0
+  }
+
+  private twistByWords(): void {
     const { state } = this
     // Each word takes from those after it, around the end.
     for (let i = 0; i < SIZE - SHIFT; i++) state[i] = state[i + SHIFT] ^ mixed(state[i], state[i + 1])
     for (let i = SIZE - SHIFT; i < SIZE - 1; i++) state[i] = state[i + SHIFT - SIZE] ^ mixed(state[i], state[i + 1])
     state[SIZE - 1] = state[SHIFT - 1] ^ mixed(state[SIZE - 1], state[0])
     this.temper()
-    this.next = 0
   }
 
   private temper(): void {

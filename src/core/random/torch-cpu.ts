@@ -1,4 +1,5 @@
 import { BLOCK, scalarBoxMuller, uniform24 } from './box-muller'
+import { loadKernel } from './kernel'
 import { MersenneTwister } from './mt19937'
 import type { Draws, RandomSource } from './source'
 
@@ -65,11 +66,12 @@ export class TorchCpuSource implements RandomSource {
 
   private fillBlocks(out: Draws): void {
     if (out instanceof Float32Array) {
-      const { words, normals } = scalarBoxMuller
+      const boxMuller = loadKernel()?.boxMuller ?? scalarBoxMuller
+      const { words, normals } = boxMuller
       for (let start = 0; start < out.length; start += words.length) {
         const count = Math.min(words.length, out.length - start)
         this.engine.fill(words.subarray(0, count))
-        scalarBoxMuller.transform(count)
+        boxMuller.transform(count)
         out.set(normals.subarray(0, count), start)
       }
     } else {
