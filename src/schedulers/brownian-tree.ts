@@ -55,8 +55,8 @@ export class BrownianTree {
     const scale = from === to ? 0 : 1 / Math.sqrt(Math.abs(to - from))
     const start = this.at(from)
     const end = this.at(to)
-    const result = new Float32Array(end.length)
-    for (let i = 0; i < result.length; i++) result[i] = (end[i] - start[i]) * scale
+    const result = end.slice()
+    for (let i = 0; i < result.length; i++) result[i] = (result[i] - start[i]) * scale
     return float32Tensor(this.dims, result)
   }
 

@@ -30,9 +30,8 @@ export function restrain(sample: Tensor, config: ClippingConfig): Tensor {
 /** Every value within ±`range`. */
 export function clip(sample: Tensor, range: number): Tensor {
   const limit = Math.fround(range)
-  const data = float32Data(sample, 'the sample')
-  const result = new Float32Array(data.length)
-  for (let i = 0; i < data.length; i++) result[i] = Math.min(Math.max(data[i], -limit), limit)
+  const result = float32Data(sample, 'the sample').slice()
+  for (let i = 0; i < result.length; i++) result[i] = Math.min(Math.max(result[i], -limit), limit)
   return float32Tensor(sample.dims, result)
 }
 

@@ -1,12 +1,13 @@
 /** How many different normal numbers there are: each stands for an equal share of the distribution. */
-const COUNT = 2 ** 16
+const COUNT = 2 ** 13
 
 let quantiles: Float32Array | undefined
 
 /**
  * Adds normal random numbers that are a function of their place to a mix of two arrays:
  * `target = low + share · (high − low) + deviation · noise`. The noise is the first numbers of stream `stream` under
- * `seed`, whatever was asked for before. Fast rather than fine: a hash chooses each from a table of 65,536.
+ * `seed`, whatever was asked for before. Fast rather than fine: a hash chooses each from a table
+ * of 8,192, which fits the fastest cache.
  *
  * @param target - What is written; all three arrays have one length.
  * @param deviation - The noise's standard deviation.
@@ -27,11 +28,11 @@ export function mixWithNoise(
   const lowSeed = Number(BigInt.asUintN(32, seed))
   const highSeed = Number(BigInt.asUintN(32, seed >> 32n))
   const key = mix(mix(lowSeed) ^ mix(highSeed ^ 0x5bd1e995) ^ mix(Math.imul(stream, 0x9e3779b1) + 0x632be5ab))
-  // Each half of a hash chooses one number.
+  // The upper and the lower 13 bits of a hash choose one number each.
   for (let i = 0; i < target.length; i += 2) {
     const hash = mix(Math.imul(i, 0x9e3779b1) ^ key)
-    target[i] = low[i] + share * (high[i] - low[i]) + deviation * table[hash >>> 16]
-    target[i + 1] = low[i + 1] + share * (high[i + 1] - low[i + 1]) + deviation * table[hash & 0xffff]
+    target[i] = low[i] + share * (high[i] - low[i]) + deviation * table[hash >>> 19]
+    target[i + 1] = low[i + 1] + share * (high[i + 1] - low[i + 1]) + deviation * table[hash & 0x1fff]
   }
 }
 

@@ -105,7 +105,7 @@ export class RePaintScheduler extends AlphaScheduler<ConfigOf<typeof options>> {
       throw this.invalid(`mask has the wrong shape: got [${mask.dims.join(', ')}], expected [${dims.join(', ')}]`)
     }
     const [m, a, b] = [mask, known, unknown].map((tensor) => float32Data(tensor, 'the mask and the samples'))
-    const result = new Float32Array(a.length)
+    const result = a.slice()
     // How far apart the mask's values lie along each axis: not at all where one value stands for all.
     const strides = mask.dims.map((length, axis) => (length === 1 ? 0 : sizeOf(mask.dims.slice(axis + 1))))
     const width = dims[dims.length - 1]
