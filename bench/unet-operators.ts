@@ -11,7 +11,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Generator } from 'latentkit'
 import { InferenceSession } from 'onnxruntime-node'
-import { cpuForms, type Forms, standardForms } from '../src/graph/forms'
+import { type Forms, standardForms } from '../src/graph/forms'
+import { settleForms } from '../src/models/settle-forms'
 import { UNet2DConditionModel } from '../src/models/unet-2d-condition'
 import { localRepository } from '../src/platform/node/files'
 import { OnnxRuntimeNodeBackend } from '../src/platform/node/onnxruntime'
@@ -109,9 +110,10 @@ const row = (...cells: string[]) => console.log(`| ${cells.map((cell) => cell.pa
 const seconds = (value: number) => `${value.toFixed(2)} s`
 
 await makeCheckpoint(values.folder)
+const own = await settleForms(new OnnxRuntimeNodeBackend(), 'cpu', 'fp32')
 const forms: Readonly<Record<string, Times>> = {
-  latentkit: await measure(cpuForms, 'extended'),
-  "with 'all'": await measure(cpuForms, 'all'),
+  latentkit: await measure(own, 'extended'),
+  "with 'all'": await measure(own, 'all'),
   'plain form': await measure(standardForms, 'all'),
 }
 row(`${values.size}×${values.size}`, ...Object.keys(forms), 'fastest')
