@@ -70,10 +70,19 @@ export class RePaintScheduler extends AlphaScheduler<ConfigOf<typeof options>> {
     const variance = ((1 - previous) / (1 - alphaCumprod)) * (1 - alphaCumprod / previous)
     const deviation = timestep > 0 ? this.config.eta * Math.sqrt(variance) : 0
     const direction = Math.sqrt(Math.max(1 - previous - deviation ** 2, 0))
-    const unknown = linearCombination([Math.sqrt(previous), direction, deviation], [predOriginalSample, output, noise])
+    const signal = Math.sqrt(previous)
+    const [known, unknown, fresh] = [originalImage, predOriginalSample, noise].map((each) =>
+      float32Data(each, 'what is mixed'),
+    )
+    const predictedNoise = float32Data(output, 'the model output')
     // Formula 8a; line 5 of the algorithm misprints it.
-    const known = linearCombination([Math.sqrt(previous), Math.sqrt(1 - previous)], [originalImage, noise])
-    return { prevSample: this.blend(mask, known, unknown), predOriginalSample }
+    const ofKnown = Math.sqrt(1 - previous)
+    const prevSample = this.mapMasked(mask, sample.dims, (m, n) => {
+      const inside = signal * known[n] + ofKnown * fresh[n]
+      const outside = signal * unknown[n] + direction * predictedNoise[n] + deviation * fresh[n]
+      return m * inside + (1 - m) * outside
+    })
+    return { prevSample, predOriginalSample }
   }
 
   /**
@@ -98,14 +107,13 @@ export class RePaintScheduler extends AlphaScheduler<ConfigOf<typeof options>> {
     return stepRatio(this.name, this.config.numTrainTimesteps, this.numInferenceSteps)
   }
 
-  /** The known values where the mask is 1, the others where it is 0. */
-  private blend(mask: Tensor, known: Tensor, unknown: Tensor): Tensor {
-    const { dims } = known
+  /** A tensor of shape `dims` from the mask's value at each place and the place's number. */
+  private mapMasked(mask: Tensor, dims: readonly number[], value: (m: number, n: number) => number): Tensor {
     if (mask.dims.length !== dims.length || mask.dims.some((length, i) => length !== 1 && length !== dims[i])) {
       throw this.invalid(`mask has the wrong shape: got [${mask.dims.join(', ')}], expected [${dims.join(', ')}]`)
     }
-    const [m, a, b] = [mask, known, unknown].map((tensor) => float32Data(tensor, 'the mask and the samples'))
-    const result = a.slice()
+    const m = float32Data(mask, 'the mask')
+    const result = new Float32Array(sizeOf(dims))
     // How far apart the mask's values lie along each axis: not at all where one value stands for all.
     const strides = mask.dims.map((length, axis) => (length === 1 ? 0 : sizeOf(mask.dims.slice(axis + 1))))
     const width = dims[dims.length - 1]
@@ -117,7 +125,7 @@ export class RePaintScheduler extends AlphaScheduler<ConfigOf<typeof options>> {
         row = Math.floor(row / dims[axis])
       }
       for (let n = start; n < start + width; n++, place += stride) {
-        result[n] = m[place] * a[n] + (1 - m[place]) * b[n]
+        result[n] = value(m[place], n)
       }
     }
     return float32Tensor(dims, result)
